@@ -1,0 +1,145 @@
+/**
+ * IP addresses and transport endpoints as plain values.
+ *
+ * An `IpAddress` is canonical text (dotted quad, or RFC 5952 for IPv6), so two addresses are equal exactly when
+ * their strings are. Text that is not an address, host names included, is refused, never resolved.
+ */
+
+export type IpAddress = string & { readonly __kind: "ip-address" };
+export type IpFamily = 4 | 6;
+
+export interface Endpoint {
+  readonly ip: IpAddress;
+  readonly port: number;
+}
+
+/** Canonical form of an address, or undefined. Accepts no zone, no brackets, no leading zeros in a quad. */
+export function parseIp(text: string): IpAddress | undefined {
+  if (text.length > 45) return undefined;
+  const words = parseIpWords(text);
+  return words === undefined ? undefined : formatWords(words, text.includes(":"));
+}
+
+export function familyOf(ip: IpAddress): IpFamily {
+  return ip.includes(":") ? 6 : 4;
+}
+
+/** `192.0.2.1:5004` or `[2001:db8::1]:5004`. */
+export function formatEndpoint(endpoint: Endpoint): string {
+  return familyOf(endpoint.ip) === 6
+    ? `[${endpoint.ip}]:${endpoint.port}`
+    : `${endpoint.ip}:${endpoint.port}`;
+}
+
+/** Reads `HOST:PORT` and `[V6]:PORT`. Port 0 is allowed. */
+export function parseEndpoint(text: string): Endpoint | undefined {
+  const split = text.lastIndexOf(":");
+  if (split <= 0) return undefined;
+  const portText = text.slice(split + 1);
+  if (!/^[0-9]{1,5}$/.test(portText)) return undefined;
+  const port = Number(portText);
+  let host = text.slice(0, split);
+  const isBracketed = host.startsWith("[") && host.endsWith("]");
+  if (isBracketed) host = host.slice(1, -1);
+  const ip = parseIp(host);
+  if (ip === undefined || port > 65535 || (familyOf(ip) === 6) !== isBracketed) return undefined;
+  return { ip, port };
+}
+
+export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
+  return a.port === b.port && a.ip === b.ip;
+}
+
+/** 0.0.0.0 and ::, which SDP uses to say "do not send" (RFC 3264 section 8.4). */
+export function isUnspecified(ip: IpAddress): boolean {
+  return ip === "0.0.0.0" || ip === "::";
+}
+
+/**
+ * The address as four 32-bit words in network order; IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so both
+ * families share one comparison on packet paths.
+ */
+export function ipToWords(ip: IpAddress): readonly [number, number, number, number] {
+  const groups = parseIpWords(ip);
+  if (groups === undefined) throw new Error("ipToWords: not a canonical address");
+  const word = (index: number): number => (((groups[index] ?? 0) << 16) | (groups[index + 1] ?? 0)) >>> 0;
+  return [word(0), word(2), word(4), word(6)];
+}
+
+/** The inverse of `ipToWords`; an IPv4-mapped address comes back as IPv4. */
+export function ipFromWords(w0: number, w1: number, w2: number, w3: number): IpAddress {
+  const isV4 = w0 === 0 && w1 === 0 && w2 >>> 0 === 0xffff;
+  const groups = [w0, w1, w2, w3].flatMap((word) => [(word >>> 16) & 0xffff, word & 0xffff]);
+  return formatWords(groups, !isV4);
+}
+
+/** Eight 16-bit groups, or undefined. */
+function parseIpWords(text: string): readonly number[] | undefined {
+  if (!text.includes(":")) {
+    const quad = parseQuad(text);
+    return quad === undefined ? undefined : [0, 0, 0, 0, 0, 0xffff, quad[0], quad[1]];
+  }
+  const halves = text.split("::");
+  if (halves.length > 2) return undefined;
+  const head = parseGroups(halves[0] ?? "", halves.length === 1);
+  const tail = halves.length === 2 ? parseGroups(halves[1] ?? "", true) : [];
+  if (head === undefined || tail === undefined) return undefined;
+  const missing = 8 - head.length - tail.length;
+  if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
+  return [...head, ...new Array<number>(missing).fill(0), ...tail];
+}
+
+function parseGroups(text: string, mayEndInQuad: boolean): number[] | undefined {
+  if (text === "") return [];
+  const groups: number[] = [];
+  const parts = text.split(":");
+  for (const [index, part] of parts.entries()) {
+    if (mayEndInQuad && index === parts.length - 1 && part.includes(".")) {
+      const quad = parseQuad(part);
+      if (quad === undefined) return undefined;
+      groups.push(...quad);
+    } else {
+      if (!/^[0-9a-fA-F]{1,4}$/.test(part)) return undefined;
+      groups.push(Number.parseInt(part, 16));
+    }
+  }
+  return groups;
+}
+
+function parseQuad(text: string): readonly [number, number] | undefined {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
+  if (match === null) return undefined;
+  const bytes: number[] = [];
+  for (const part of match.slice(1)) {
+    const value = Number(part);
+    if (value > 255 || (part.length > 1 && part.startsWith("0"))) return undefined;
+    bytes.push(value);
+  }
+  const [a = 0, b = 0, c = 0, d = 0] = bytes;
+  return [(a << 8) | b, (c << 8) | d];
+}
+
+function formatWords(groups: readonly number[], isV6: boolean): IpAddress {
+  if (!isV6) {
+    const [high = 0, low = 0] = groups.slice(6);
+    return `${high >>> 8}.${high & 255}.${low >>> 8}.${low & 255}` as IpAddress;
+  }
+  return compressGroups(groups) as IpAddress;
+}
+
+/** RFC 5952 section 4: lower case, no leading zeros, the first longest run of two or more zero groups as `::`. */
+function compressGroups(groups: readonly number[]): string {
+  let bestStart = -1;
+  let bestCount = 1;
+  for (let start = 0; start < 8; start++) {
+    let count = 0;
+    while (start + count < 8 && groups[start + count] === 0) count++;
+    if (count > bestCount) {
+      bestStart = start;
+      bestCount = count;
+    }
+  }
+  const hex = (part: readonly number[]): string => part.map((group) => group.toString(16)).join(":");
+  if (bestStart < 0) return hex(groups);
+  return `${hex(groups.slice(0, bestStart))}::${hex(groups.slice(bestStart + bestCount))}`;
+}
