@@ -1,0 +1,227 @@
+/**
+ * What a control protocol may ask of the call model, and what it hears back.
+ *
+ * ng and rtpproxy translate their words into these requests and the replies into their own texts; the model knows
+ * neither protocol. Requests are plain data.
+ */
+import type { Endpoint, IpAddress, IpFamily } from "../core/address.ts";
+import type { LearningPolicy } from "../core/plan/plan.ts";
+import type { CallReport, CallSummary } from "./report.ts";
+
+/** Correlates a request with its reply; minted by the control room. */
+export type RequestId = number & { readonly __kind: "request-id" };
+
+export type CallRequest =
+  | OfferRequest
+  | AnswerRequest
+  | DeleteRequest
+  | QueryRequest
+  | ListRequest
+  | UpdateRequest
+  | LookupRequest
+  | StreamDeleteRequest
+  | StreamQueryRequest
+  | DeleteAllRequest;
+
+/** ng `offer`: create or change a call from an SDP offer (docs/ng.md). */
+export interface OfferRequest {
+  readonly kind: "offer";
+  readonly callId: string;
+  readonly fromTag: string;
+  readonly toTag: string | undefined;
+  readonly viaBranch: string | undefined;
+  /** The body as received; one character a byte (latin1), so that nothing is lost on the way through. */
+  readonly sdp: string;
+  readonly options: MediaOptions;
+}
+
+/** ng `answer`: tags stand offer-wise, from = offerer, to = answerer. */
+export interface AnswerRequest {
+  readonly kind: "answer";
+  readonly callId: string;
+  readonly fromTag: string;
+  readonly toTag: string;
+  readonly viaBranch: string | undefined;
+  readonly sdp: string;
+  readonly options: MediaOptions;
+}
+
+/** ng `delete`; without a tag the whole call. */
+export interface DeleteRequest {
+  readonly kind: "delete";
+  readonly callId: string;
+  readonly fromTag: string | undefined;
+  /** Only set when the request asks for the to-tag to be used. */
+  readonly toTag: string | undefined;
+  readonly viaBranch: string | undefined;
+  /** Seconds; undefined takes the configured delay, 0 deletes at once. */
+  readonly deleteDelaySec: number | undefined;
+}
+
+export interface QueryRequest {
+  readonly kind: "query";
+  readonly callId: string;
+  readonly fromTag: string | undefined;
+  readonly toTag: string | undefined;
+}
+
+export interface ListRequest {
+  readonly kind: "list";
+  readonly limit: number;
+}
+
+/** Which stream of an rtpproxy session: `;medianum` is cut off the tags and given apart, 0-based. */
+export interface StreamKey {
+  /** The call-id as sent; `callid;branch` is another session. */
+  readonly callId: string;
+  readonly fromTag: string;
+  readonly toTag: string | undefined;
+  readonly mediaIndex: number;
+}
+
+export interface StreamOptions {
+  readonly isAsymmetric: boolean;
+  readonly isSymmetric: boolean;
+  /** Interfaces by bridge letters, [side of the caller, side of the callee]. */
+  readonly bridge: readonly ["internal" | "external", "internal" | "external"] | undefined;
+  readonly family: IpFamily;
+  /** `l`: this local address. */
+  readonly localIp: IpAddress | undefined;
+  /** `n`: a new port although the session exists. */
+  readonly wantsNewPort: boolean;
+  /** `w`: this leg does not keep the session alive once the strong one is deleted. */
+  readonly isWeak: boolean;
+}
+
+/** rtpproxy `U`: this party's address is `remote`; reply: where the other party shall send. */
+export interface UpdateRequest {
+  readonly kind: "update";
+  readonly key: StreamKey;
+  readonly remote: Endpoint;
+  readonly options: StreamOptions;
+  /** Stream socket and tag to tell when the session times out. */
+  readonly notify: { readonly socket: string; readonly tag: string } | undefined;
+}
+
+/** rtpproxy `L`: the other party's address; an unknown session is refused with `unknown-call`. */
+export interface LookupRequest {
+  readonly kind: "lookup";
+  readonly key: StreamKey;
+  readonly remote: Endpoint;
+  readonly options: StreamOptions;
+}
+
+/** rtpproxy `D`; mediaIndex undefined deletes all streams of the tags. */
+export interface StreamDeleteRequest {
+  readonly kind: "delete-stream";
+  readonly callId: string;
+  readonly fromTag: string;
+  readonly toTag: string | undefined;
+  readonly mediaIndex: number | undefined;
+  readonly isWeak: boolean;
+}
+
+/** rtpproxy `Q`. */
+export interface StreamQueryRequest {
+  readonly kind: "query-stream";
+  readonly callId: string;
+  readonly fromTag: string;
+  readonly toTag: string | undefined;
+  readonly mediaIndex: number | undefined;
+}
+
+/** rtpproxy `X`. */
+export interface DeleteAllRequest {
+  readonly kind: "delete-all";
+}
+
+/** The flags and keys of offer and answer that shape media (shared by both; NG calls them flags). */
+export interface MediaOptions {
+  readonly receivedFrom: IpAddress | undefined;
+  /** `trust-address` (true) or `SIP-source-address` (false): believe addresses in the SDP. */
+  readonly trustsSdpAddress: boolean;
+  readonly learning: LearningPolicy;
+  /** `port-latching` / `no-port-latching`; undefined: keep ports for ICE media only. */
+  readonly portLatching: boolean | undefined;
+  /** `reset`: forget what the peer did not support before. */
+  readonly resets: boolean;
+  readonly addressFamily: IpFamily | undefined;
+  /** Replaces the address written into SDP, nothing else. */
+  readonly mediaAddress: IpAddress | undefined;
+  /** Logical interfaces: [of the party that speaks now, of its peer]. Unknown names fall back with a warning. */
+  readonly direction: readonly [string, string] | undefined;
+  /** undefined or above 255: as configured; below 0: keep. */
+  readonly tos: number | undefined;
+  readonly replace: ReadonlySet<ReplaceItem>;
+  readonly keepsDirection: boolean;
+  /** `no-rtcp-attribute`, `full-rtcp-attribute`; default writes the port alone. */
+  readonly rtcpAttribute: "port" | "none" | "full";
+  readonly generatesMid: boolean;
+  readonly loopProtect: boolean;
+  readonly rtcpMux: ReadonlySet<RtcpMuxItem>;
+  /** `RTP/AVP`, ... as asked for; undefined: as the other side. */
+  readonly transportProtocol: string | undefined;
+  readonly ice: "default" | "remove" | "force" | "optional" | "force-relay";
+  readonly codec: CodecEdit;
+  /** Attribute surgery (`sdp-attr`, flags `sdp-attr-add-..`, `sdp-media-remove`). */
+  readonly attributes: readonly AttributeEdit[];
+  readonly removesMedia: ReadonlySet<string>;
+  readonly label: string | undefined;
+  readonly toLabel: string | undefined;
+  /** A trickle ICE body (`fragment`): consumed, no SDP back. */
+  readonly isFragment: boolean;
+}
+
+export type ReplaceItem =
+  | "origin"
+  | "origin-full"
+  | "session-connection"
+  | "session-name"
+  | "sdp-version"
+  | "username"
+  | "zero-address"
+  | "force-increment-sdp-ver";
+
+export type RtcpMuxItem = "offer" | "require" | "demux" | "accept" | "reject";
+
+export interface CodecEdit {
+  readonly strip: readonly string[];
+  readonly offer: readonly string[];
+  readonly except: readonly string[];
+  readonly ignore: readonly string[];
+}
+
+export type AttributeEdit = {
+  readonly scope: "none" | "global" | "audio" | "video";
+} & (
+  | { readonly action: "add" | "remove"; readonly attribute: string }
+  | { readonly action: "substitute"; readonly attribute: string; readonly replacement: string }
+);
+
+export type CallReply =
+  | { readonly kind: "sdp"; readonly sdp: string; readonly warnings: readonly string[] }
+  /** A local endpoint as it is to be advertised (U, L). */
+  | { readonly kind: "endpoint"; readonly endpoint: Endpoint }
+  | { readonly kind: "report"; readonly report: CallReport }
+  | { readonly kind: "list"; readonly calls: readonly CallSummary[] }
+  /** Trickle body taken, delete of streams or of all done. */
+  | { readonly kind: "done" }
+  | { readonly kind: "refused"; readonly reason: CallRefusal };
+
+/** Each control protocol has one table from these to its peer's exact text. */
+export type CallRefusal =
+  | "sdp-malformed"
+  | "sdp-incomplete"
+  | "sdp-rewrite-failed"
+  | "unknown-call"
+  | "unknown-tag"
+  | "tags-mismatch"
+  | "dialogue-invalid"
+  | "no-ports"
+  | "no-interface"
+  | "sessions-exhausted"
+  | "load-limit"
+  | "limit-exceeded"
+  | "unsupported-address"
+  | "unsupported-protocol"
+  | "shutting-down";

@@ -1,0 +1,142 @@
+/**
+ * What the relay and the handover policy say to each other (docs/handover.md).
+ *
+ * One `HandoverPolicy` serves all slots of a worker. A *slot* is one media socket; a pair's RTP socket has an even
+ * slot, its RTCP socket the odd slot above. The policy keeps plain numbers in typed arrays reached by slot, never
+ * sees a byte of payload, opens nothing, and reads no clock. Packets it wants held are kept by the relay under
+ * (slot, candidate) and go out, or go, when the policy says so through the sink.
+ */
+
+/** First-byte classes of a datagram (RFC 7983), with RTCP told from RTP by RFC 5761 section 4. */
+export const packetKind = {
+  rtp: 0,
+  rtcp: 1,
+  stun: 2,
+  dtls: 3,
+  /** Empty, CRLF, a single zero byte: says "I am here" and nothing else. */
+  keepalive: 4,
+  /** Well-formed payload of a non-RTP media (UDPTL, raw). */
+  data: 5,
+} as const;
+
+/** What decryption found; `none` where no key of ours applies. */
+export const authResult = { none: 0, verified: 1 } as const;
+
+/**
+ * The facts of one datagram. The relay owns one and overwrites it for each packet, so nothing is allocated.
+ * IP addresses are four words, IPv4 as ::ffff:a.b.c.d; all 32-bit values are stored as int32 (`| 0`).
+ */
+export class PacketFacts {
+  slot = 0;
+  kind = 0;
+  ip0 = 0;
+  ip1 = 0;
+  ip2 = 0;
+  ip3 = 0;
+  port = 0;
+  sizeBytes = 0;
+  ssrc = 0;
+  sequence = 0;
+  timestamp = 0;
+  payloadType = 0;
+  auth = 0;
+}
+
+/**
+ * What to do with a datagram. `relay` is the only code that lets it out; codes above `hold` are refusals, and each
+ * is a counter of the same name.
+ */
+export const verdict = {
+  relay: 0,
+  /** Keep it under (slot, `heldFor`) until the sink says more. */
+  hold: 1,
+  /** Counted and consumed: a keepalive, or RTCP that only moved the send target. */
+  consumed: 2,
+  unprovenSource: 3,
+  stranger: 4,
+  outsideWindow: 5,
+  unknownPayloadType: 6,
+  tableFull: 7,
+  struck: 8,
+  rateLimited: 9,
+  duplicate: 10,
+  blocked: 11,
+} as const;
+
+export type Verdict = (typeof verdict)[keyof typeof verdict];
+
+/** Evidence codes, in the order of core/plan `Evidence`. */
+export const evidenceCode = {
+  none: 0,
+  cryptographic: 1,
+  signalled: 2,
+  continuity: 3,
+  samePlace: 4,
+  firstSpeaker: 5,
+  newGeneration: 6,
+  override: 7,
+} as const;
+
+/** Things worth an event to the operator; bounded by the relay's event ring. */
+export const handoverNote = { proven: 1, switched: 2, rolledBack: 3, struck: 4, refused: 5 } as const;
+
+/** What the policy asks of the relay. Called from `packet` and `advance`; must not call back into the policy. */
+export interface HandoverSink {
+  /** Everything held for the candidate goes out now, oldest first, before the packet in hand. */
+  releaseHeld(slot: number, candidate: number): void;
+  /** Everything held for the candidate is dropped and counted. */
+  dropHeld(slot: number, candidate: number): void;
+  /** The slot's send target changed; `targetWord` tells the new one. */
+  targetChanged(slot: number): void;
+  /** Send again what went out on this slot since `sinceMs` (section 4, downstream replay). */
+  replay(slot: number, sinceMs: number): void;
+  note(slot: number, kind: number, evidence: number): void;
+}
+
+/** Settings of one slot, decoded from its pair's `configure`. Plain data; kept by reference until the next one. */
+export interface SlotSettings {
+  readonly isRtp: boolean;
+  readonly isMux: boolean;
+  readonly isSignalled: boolean;
+  readonly mayReceive: boolean;
+  readonly maySend: boolean;
+  readonly generation: number;
+  readonly isAsymmetric: boolean;
+  readonly isStrict: boolean;
+  readonly followsAnySource: boolean;
+  /** 0 default, 1 off, 2 immediate, 3 delayed, 4 heuristic. */
+  readonly learningMode: number;
+  /** Hints: `hintCount` times [ip0, ip1, ip2, ip3, port, flags]; flags bit 0: the IP alone counts. */
+  readonly hints: Int32Array;
+  readonly hintCount: number;
+  /** [ip0, ip1, ip2, ip3, port]; port 0: nowhere. */
+  readonly target: Int32Array;
+  /** Bit n of word n>>5: payload type n is known in this call. */
+  readonly payloadTypes: Int32Array;
+  /** Clock rate in Hz by payload type, 128 entries; 0 unknown. */
+  readonly clockRates: Uint32Array;
+  /** Slots of the same party's other media, of the same component. */
+  readonly siblings: Int32Array;
+}
+
+export interface HandoverPolicy {
+  open(slot: number, nowMs: number): void;
+  configure(slot: number, settings: SlotSettings, nowMs: number): void;
+  close(slot: number): void;
+  /** Judges one datagram. After `hold`, `heldFor` is the candidate it belongs to. No allocation. */
+  packet(facts: PacketFacts, nowMs: number): Verdict;
+  readonly heldFor: number;
+  /** An ICE check with valid MESSAGE-INTEGRITY came from the source in `facts`. */
+  iceCheck(facts: PacketFacts, isNominated: boolean, nowMs: number): void;
+  /** A DTLS handshake with the source in `facts` ended with the certificate SDP named. */
+  dtlsVerified(facts: PacketFacts, nowMs: number): void;
+  /** Runs what is due; call at `nextDeadlineMs`. */
+  advance(nowMs: number): void;
+  /** Infinity when nothing is due. */
+  nextDeadlineMs(): number;
+  /** Word 0..3: IP, word 4: port (0: nothing to send to). */
+  targetWord(slot: number, word: number): number;
+  provenWord(slot: number, word: number): number;
+  /** Evidence code of the proven source, `none` before proof. */
+  evidenceOf(slot: number): number;
+}
