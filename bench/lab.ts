@@ -1,0 +1,118 @@
+/** One relay with calls set up and traffic under control: what every scenario is made of. */
+import { fileURLToPath } from "node:url";
+import { JsonChild } from "./child.ts";
+import type { ControlJob, ControlResult } from "./control.ts";
+import { busyMs, coreTime, processTimeMs, residentBytes } from "./cpu.ts";
+import type { Stream } from "./frames.ts";
+import type { GeneratorJob, GeneratorResult } from "./generator.ts";
+import { benchNet, type LinkAddresses } from "./net.ts";
+import { type RelayName, type RunningRelay, startRelay } from "./relays.ts";
+
+const generatorCore = 0;
+const relayCore = 1;
+/** rtpengine fixes a party's address 3 s after signalling; nothing is measured before. */
+const settleSeconds = 4;
+const settlePacketsPerStreamSecond = 10;
+const idleSeconds = 1;
+/** A round in which the generator missed its rate by more than this says nothing. */
+const rateToleranceFraction = 0.01;
+
+export interface Load {
+  readonly result: GeneratorResult;
+  /** Busy time of the relay's core less its idle baseline, per delivered packet. */
+  readonly coreNsPerPacket: number;
+  readonly processNsPerPacket: number;
+  /** Why the round counts for nothing, if so. */
+  readonly void: string | undefined;
+}
+
+function script(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url));
+}
+
+export class Lab {
+  readonly relay: RunningRelay;
+  private readonly links: LinkAddresses;
+  private readonly generator: JsonChild<GeneratorJob, GeneratorResult>;
+  private readonly control: JsonChild<ControlJob, ControlResult>;
+  private streams: readonly Stream[] = [];
+  private idleMsPerSecond = 0;
+  private static runCount = 0;
+
+  private constructor(relay: RunningRelay, links: LinkAddresses) {
+    this.relay = relay;
+    this.links = links;
+    this.generator = new JsonChild(benchNet.generatorNamespace, generatorCore, script("generator.js"));
+    this.control = new JsonChild(benchNet.relayNamespace, generatorCore, script("control.js"));
+  }
+
+  static async open(name: RelayName, links: LinkAddresses): Promise<Lab> {
+    return new Lab(await startRelay(name), links);
+  }
+
+  async setup(calls: number): Promise<void> {
+    const before = coreTime(relayCore);
+    await new Promise((resolve) => setTimeout(resolve, idleSeconds * 1000));
+    this.idleMsPerSecond = busyMs(before, coreTime(relayCore)) / idleSeconds;
+    const result = await this.control.ask({ kind: "setup", calls, prefix: "load" });
+    if (result.kind === "setup") this.streams = result.streams;
+    await this.send(settlePacketsPerStreamSecond * this.streams.length, settleSeconds);
+  }
+
+  async load(packetsPerSecond: number, seconds: number): Promise<Load> {
+    const coreBefore = coreTime(relayCore);
+    const processBefore = processTimeMs(this.relay.pid);
+    const start = performance.now();
+    const result = await this.send(packetsPerSecond, seconds);
+    const elapsedSeconds = (performance.now() - start) / 1000;
+    const coreMs = busyMs(coreBefore, coreTime(relayCore)) - this.idleMsPerSecond * elapsedSeconds;
+    const delivered = Math.max(1, result.delivered);
+    return {
+      result,
+      coreNsPerPacket: (coreMs * 1e6) / delivered,
+      processNsPerPacket: ((processTimeMs(this.relay.pid) - processBefore) * 1e6) / delivered,
+      void: whyVoid(result, packetsPerSecond),
+    };
+  }
+
+  async rate(pairs: number, inFlight: number): Promise<{ pairsPerSecond: number; slowestMs: number }> {
+    const result = await this.control.ask({ kind: "rate", pairs, inFlight, prefix: `rate${Lab.runCount++}` });
+    if (result.kind !== "rate") throw new Error("control answered something else");
+    return result;
+  }
+
+  residentBytes(): number {
+    return residentBytes(this.relay.pid);
+  }
+
+  async close(): Promise<void> {
+    await this.generator.end();
+    await this.control.end();
+    await this.relay.stop();
+  }
+
+  private send(packetsPerSecond: number, seconds: number): Promise<GeneratorResult> {
+    return this.generator.ask({
+      link: benchNet.generatorLink,
+      relayIp: benchNet.relayIp,
+      ...this.links,
+      streams: this.streams,
+      packetsPerSecond,
+      seconds,
+      run: ++Lab.runCount,
+    });
+  }
+}
+
+function whyVoid(result: GeneratorResult, packetsPerSecond: number): string | undefined {
+  if (result.queueDrops > 0) return `the generator's queue dropped ${result.queueDrops}`;
+  if (result.actualRate < packetsPerSecond * (1 - rateToleranceFraction)) {
+    return `the generator sent ${Math.round(result.actualRate)} of ${packetsPerSecond} packets/s`;
+  }
+  return undefined;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? Number.NaN;
+}
