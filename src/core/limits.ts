@@ -9,12 +9,36 @@ export const controlMessageSizeBytesMax = 65_507;
 export const controlNestingMax = 16;
 /** Control: elements in one bencode or JSON document, so that a datagram of `le` pairs stays cheap. */
 export const controlElementsMax = 4_096;
+/** ng: bytes of a cookie. Kamailio and OpenSIPS send about 20; what is longer is no cookie. */
+export const controlCookieSizeBytesMax = 256;
+/** ng: requests whose reply is still to come; beyond it offers are told to go elsewhere. */
+export const controlRequestsInWorkMax = 16_384;
+/** ng: proxies counted by address; further ones are counted together. */
+export const controlPeersMax = 256;
+/** ng: warnings told about one request; the rest is counted. */
+export const controlWarningsMax = 16;
 /** Replies remembered for retransmissions: at 2,000 requests/s and 30 s that is 60,000; beyond it the oldest goes. */
 export const replyCacheEntriesMax = 65_536;
 /** Bytes of all remembered replies together. */
 export const replyCacheSizeBytesMax = 128 * 1024 * 1024;
 /** Replies live this long at least. Kamailio resends for 5 s at most; rtpproxy remembers 35 s. */
 export const replyCacheTtlMs = 35_000;
+/** Control: one line on a stream, or one rtpproxy command at all; rtpproxy's own buffer. */
+export const controlLineSizeBytesMax = 8_192;
+/** Control: replies of one stream connection that wait for an earlier one; a client further ahead is cut off. */
+export const controlLinesInWorkMax = 1_024;
+/** rtpproxy: words of one command, its cookie included. */
+export const rtpproxyTokensMax = 24;
+/** rtpproxy: bytes of a reply with counters by name, as rtpproxy has it. */
+export const rtpproxyReplySizeBytesMax = 1_024;
+/** rtpproxy: session timeouts waiting to be told to one notification socket; the oldest goes first. */
+export const notificationsQueuedMax = 4_096;
+/** Control: bytes of replies a stream client has not read yet, before its connection is closed. */
+export const controlUnreadSizeBytesMax = 256 * 1024;
+/** Control: a stream client that began a command has this long to end it. */
+export const controlPartialLineMsMax = 30_000;
+/** Control: when a listener's connections are used up, one that was quiet for so long makes room. */
+export const controlQuietMsMin = 60_000;
 /** Simultaneous connections of one stream control listener (unix, cunix, tcp). */
 export const controlConnectionsMax = 256;
 
@@ -26,11 +50,15 @@ export const sdpLinesMax = 4_096;
 export const mediaPerCallMax = 64;
 /** Payload types or formats of one m-line. */
 export const formatsPerMediaMax = 128;
+/** SDP: header extensions of the session level, which are repeated in every media section; browsers have 1 KB. */
+export const sharedExtensionsSizeBytesMax = 4_096;
 
 /** Call: bytes of a call-id, tag, branch or label. */
 export const identifierSizeBytesMax = 1_024;
 /** Call: legs (tags and unanswered branches) of one call. */
 export const legsPerCallMax = 32;
+/** Call: requests that wait while their call's ports are being opened; a proxy serialises a dialogue itself. */
+export const requestsWaitingPerCallMax = 16;
 /** Call: tag aliases of one leg. */
 export const aliasesPerLegMax = 16;
 

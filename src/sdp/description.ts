@@ -1,8 +1,8 @@
 /**
- * An SDP body as lines (RFC 8866): what we do not understand passes through untouched and in its place.
+ * An SDP body as lines (RFC 8866): what we do not understand passes through untouched.
  *
- * Text is latin1, one character a byte. Views over these lines (connection, origin, direction, rtcp, ptime, rtpmap,
- * crypto ...) are functions in files of their own; edits build new descriptions.
+ * Text is latin1, one character a byte. Views over these lines (origin, addresses, codecs, ...) are functions in files
+ * of their own; what goes out is written afresh by `write.ts`.
  */
 
 /** One `type=value` line without its line end. */
@@ -37,8 +37,16 @@ export interface SdpRefusal {
     | "too-large"
     | "too-many-lines"
     | "too-many-media"
+    | "too-many-formats"
+    /** No `x=` at its start, or a letter SDP does not have. */
     | "not-a-line"
+    /** v=, o=, s=, t=, u=, e= or p= below an m= line, or a second o= or c=. */
+    | "misplaced-line"
     | "bad-media"
+    | "bad-origin"
+    /** Not an IP address: host names are not resolved. */
+    | "bad-connection"
+    /** The first line is not `v=0`. */
     | "bad-version";
   readonly at: number;
 }

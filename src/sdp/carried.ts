@@ -1,0 +1,97 @@
+/** What of the other party's lines goes on, and in which order, beside what we write ourselves. */
+import { attributeName } from "./attribute.ts";
+import { type AttributeEdits, printAttribute } from "./attribute-edits.ts";
+import type { SdpLine } from "./description.ts";
+
+/**
+ * Attributes that end here: written afresh from what was decided (rtpmap, rtcp, mid ...), or of something this relay
+ * terminates or takes apart (ICE, keys, bundles).
+ */
+const ended = new Set([
+  "candidate",
+  "crypto",
+  "end-of-candidates",
+  "extmap",
+  "extmap-allow-mixed",
+  "fingerprint",
+  "fmtp",
+  "group",
+  "ice-lite",
+  "ice-mismatch",
+  "ice-options",
+  "ice-pwd",
+  "ice-ufrag",
+  "inactive",
+  "label",
+  "maxptime",
+  "mid",
+  "ptime",
+  "recvonly",
+  "remote-candidates",
+  "rtcp",
+  "rtcp-fb",
+  "rtcp-mux",
+  "rtcp-mux-only",
+  "rtpengine",
+  "rtpmap",
+  "sendonly",
+  "sendrecv",
+  "setup",
+  "tls-id",
+  "T38FaxFillBitRemoval",
+  "T38FaxMaxBuffer",
+  "T38FaxMaxDatagram",
+  "T38FaxMaxIFP",
+  "T38FaxRateManagement",
+  "T38FaxTranscodingJBIG",
+  "T38FaxTranscodingMMR",
+  "T38FaxUdpEC",
+  "T38FaxUdpECDepth",
+  "T38FaxUdpFECMaxSpan",
+  "T38FaxVersion",
+  "T38MaxBitRate",
+]);
+
+/** ICE ends here even where the media itself goes through unread. */
+const iceAttributes = new Set([
+  "candidate",
+  "end-of-candidates",
+  "ice-lite",
+  "ice-mismatch",
+  "ice-options",
+  "ice-pwd",
+  "ice-ufrag",
+  "remote-candidates",
+]);
+
+/** Attributes of RTP media or of the session that are nobody's business but the parties'. */
+export function printCarried(lines: readonly SdpLine[], edits: AttributeEdits | undefined): string {
+  let text = "";
+  for (const { type, value } of lines) {
+    if (type === "a" && !ended.has(attributeName(value))) text += printAttribute(edits, value);
+  }
+  return text;
+}
+
+/** All attributes of media that is relayed unread, but for ICE. */
+export function printUnread(lines: readonly SdpLine[], edits: AttributeEdits | undefined): string {
+  let text = "";
+  for (const { type, value } of lines) {
+    if (type === "a" && !iceAttributes.has(attributeName(value))) text += printAttribute(edits, value);
+  }
+  return text;
+}
+
+const modifiers = ["AS", "RR", "RS", "CT", "TIAS"] as const;
+
+/** b= lines (RFC 8866 section 5.8, RFC 3556, RFC 3890) of the kinds above, in that order; the last of a kind counts. */
+export function printBandwidth(lines: readonly SdpLine[]): string {
+  if (!lines.some((line) => line.type === "b")) return "";
+  let text = "";
+  for (const modifier of modifiers) {
+    const limit = lines.findLast((line) => line.type === "b" && line.value.startsWith(`${modifier}:`));
+    const digits = limit === undefined ? null : /^\d{1,15}/.exec(limit.value.slice(modifier.length + 1));
+    if (digits !== null) text += `b=${modifier}:${Number(digits[0])}\r\n`;
+  }
+  return text;
+}

@@ -1,0 +1,50 @@
+/** a=extmap (RFC 8285 section 5): passed on as written, the media's own or else the session's. */
+import { sharedExtensionsSizeBytesMax } from "../core/limits.ts";
+import { attributeName, findAttribute } from "./attribute.ts";
+import { type AttributeEdits, printAttribute } from "./attribute-edits.ts";
+import type { SdpLine } from "./description.ts";
+
+export interface Extensions {
+  /** Attributes without their `a=`. */
+  readonly maps: readonly string[];
+  /** a=extmap-allow-mixed: one-byte and two-byte headers in one stream. */
+  readonly isMixed: boolean;
+}
+
+/** Of one level; identifiers that mean nothing on the wire and repeated ones are left out. */
+function readExtensions(lines: readonly SdpLine[]): Extensions {
+  const maps = new Map<number, string>();
+  for (const { type, value } of lines) {
+    if (type !== "a" || attributeName(value) !== "extmap") continue;
+    const id = extensionId(value);
+    if (id !== undefined && !maps.has(id)) maps.set(id, value);
+  }
+  return { maps: [...maps.values()], isMixed: findAttribute(lines, "extmap-allow-mixed") !== undefined };
+}
+
+/** Of the session level, for every section without its own; none at all if they are out of all proportion. */
+export function readSharedExtensions(lines: readonly SdpLine[]): Extensions {
+  const extensions = readExtensions(lines);
+  const sizeBytes = extensions.maps.reduce((sum, map) => sum + map.length, 0);
+  return sizeBytes > sharedExtensionsSizeBytesMax ? { ...extensions, maps: [] } : extensions;
+}
+
+export function extensionsFor(lines: readonly SdpLine[], shared: Extensions): Extensions {
+  const own = readExtensions(lines);
+  const { maps } = findAttribute(lines, "extmap") === undefined ? shared : own;
+  return { maps, isMixed: own.isMixed || shared.isMixed };
+}
+
+export function printExtensions({ maps, isMixed }: Extensions, edits: AttributeEdits | undefined): string {
+  if (maps.length === 0) return "";
+  let text = isMixed ? printAttribute(edits, "extmap-allow-mixed") : "";
+  for (const map of maps) text += printAttribute(edits, map);
+  return text;
+}
+
+/** 1 to 14, or 16 to 255 with the two-byte header. */
+function extensionId(attribute: string): number | undefined {
+  const match = /^extmap:(\d{1,3})(?:\/[a-z]+)? ./.exec(attribute);
+  const id = match === null ? 0 : Number(match[1]);
+  return id >= 1 && id <= 255 && id !== 15 ? id : undefined;
+}

@@ -1,0 +1,108 @@
+/**
+ * Reads an SDP body (RFC 8866 section 5) into lines.
+ *
+ * Lenient where the field is: LF or CRLF, missing o=, s= and t=, anything after an empty line is ignored. Strict where
+ * leniency would hide what media is routed by: v=, o=, c=, m=, and what may stand below an m= line.
+ */
+import { formatsPerMediaMax, mediaPerCallMax, sdpLinesMax, sdpSizeBytesMax } from "../core/limits.ts";
+import { ok, type Result, refused } from "../core/result.ts";
+import { parseConnection } from "./connection.ts";
+import type { MediaSection, SdpLine, SdpRefusal, SessionDescription } from "./description.ts";
+import { parseOrigin } from "./origin.ts";
+
+type Refusal = SdpRefusal["what"];
+type OpenSection = MediaSection & { readonly lines: SdpLine[] };
+
+/** Largest port count of an m= line that is accepted (`49170/10`). */
+const portCountMax = 10;
+const sessionOnlyTypes = "vostuep";
+const knownTypes = "vosiuepcbtrzkam";
+const carriageReturn = "\r";
+
+/** Never throws; `text` is latin1. */
+export function parseSdp(text: string): Result<SessionDescription, SdpRefusal> {
+  if (text.length > sdpSizeBytesMax) return refused({ what: "too-large", at: 1 });
+  const reader = new Reader();
+  let at = 0;
+  for (let start = 0; start < text.length; ) {
+    const end = text.indexOf("\n", start);
+    const next = end < 0 ? text.length : end;
+    const line = withoutReturns(text, start, next);
+    if (line === "") break;
+    at++;
+    const problem = reader.take(line, at);
+    if (problem !== undefined) return refused({ what: problem, at });
+    start = next + 1;
+  }
+  return at === 0 ? refused({ what: "empty", at: 1 }) : ok({ session: reader.session, media: reader.media });
+}
+
+function withoutReturns(text: string, start: number, end: number): string {
+  let stop = end;
+  while (stop > start && text[stop - 1] === carriageReturn) stop--;
+  return text.slice(start, stop);
+}
+
+class Reader {
+  readonly session: SdpLine[] = [];
+  readonly media: OpenSection[] = [];
+  private section: OpenSection | undefined;
+
+  take(line: string, at: number): Refusal | undefined {
+    const type = line.charAt(0);
+    if (line[1] !== "=" || !knownTypes.includes(type) || hasControl(line)) return "not-a-line";
+    const value = line.slice(2);
+    if (at === 1) return this.takeVersion(type, value);
+    if (at > sdpLinesMax) return "too-many-lines";
+    if (type === "m") return this.open(value);
+    const lines = this.section?.lines ?? this.session;
+    const problem = this.problemOf(type, value, lines);
+    if (problem === undefined) lines.push({ type, value });
+    return problem;
+  }
+
+  private takeVersion(type: string, value: string): Refusal | undefined {
+    if (type !== "v" || value !== "0") return "bad-version";
+    this.session.push({ type, value });
+    return undefined;
+  }
+
+  private open(value: string): Refusal | undefined {
+    if (this.media.length === mediaPerCallMax) return "too-many-media";
+    const section = parseMediaLine(value);
+    if (typeof section === "string") return section;
+    this.media.push(section);
+    this.section = section;
+    return undefined;
+  }
+
+  private problemOf(type: string, value: string, lines: readonly SdpLine[]): Refusal | undefined {
+    if (type === "a") return undefined;
+    if (type === "v" || (this.section !== undefined && sessionOnlyTypes.includes(type)))
+      return "misplaced-line";
+    if (type !== "o" && type !== "c") return undefined;
+    if (lines.some((line) => line.type === type)) return "misplaced-line";
+    if (type === "o") return parseOrigin(value) === undefined ? "bad-origin" : undefined;
+    return parseConnection(value) === undefined ? "bad-connection" : undefined;
+  }
+}
+
+/** A bare CR or a NUL would be read as a line end by some and not by others. */
+function hasControl(line: string): boolean {
+  return line.includes(carriageReturn) || line.includes("\0");
+}
+
+/** `audio 49170/2 RTP/AVP 0 8` (RFC 8866 section 5.14). */
+function parseMediaLine(value: string): OpenSection | "bad-media" | "too-many-formats" {
+  const words = value.split(" ").filter((word) => word !== "");
+  const [kind, portText, protocol] = words;
+  if (kind === undefined || portText === undefined || protocol === undefined) return "bad-media";
+  const match = /^(\d{1,5})(?:\/(\d{1,3}))?$/.exec(portText);
+  if (match === null) return "bad-media";
+  const port = Number(match[1]);
+  const portCount = match[2] === undefined ? 1 : Number(match[2]);
+  if (port > 65535 || portCount < 1 || portCount > portCountMax) return "bad-media";
+  const formats = words.slice(3);
+  if (formats.length > formatsPerMediaMax) return "too-many-formats";
+  return { kind, port, portCount, protocol, formats, lines: [] };
+}

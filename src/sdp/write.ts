@@ -1,0 +1,107 @@
+/**
+ * Writes the SDP for one party from the other party's and from what was decided about each m-line.
+ *
+ * The body is written afresh and not patched: lines come in rtpengine's order, c= stands in each media section,
+ * attributes that are not understood are carried along, and what this relay terminates is left out.
+ */
+import { lastLine } from "./attribute.ts";
+import { type AttributeEdits, editsOf, printAttribute } from "./attribute-edits.ts";
+import { printBandwidth, printCarried } from "./carried.ts";
+import type { SdpLine, SessionDescription } from "./description.ts";
+import { directionOf } from "./direction.ts";
+import type { AttributeEdit, ReplaceItem } from "./edits.ts";
+import { readSharedExtensions } from "./extensions.ts";
+import {
+  chooseOrigin,
+  countsVersions,
+  nextVersion,
+  type Origin,
+  type OriginMemory,
+  type OwnOrigin,
+  originOf,
+  printOrigin,
+} from "./origin.ts";
+import { type MediaDraft, writeMedia } from "./write-media.ts";
+
+export interface SessionDraft {
+  /** The other party's body. */
+  readonly source: SessionDescription;
+  /** What this party was told before; undefined the first time. */
+  readonly memory: OriginMemory | undefined;
+  readonly replace: ReadonlySet<ReplaceItem>;
+  readonly own: OwnOrigin;
+  /** Our a=rtpengine value, if loops are to be noticed. */
+  readonly loopMark: string | undefined;
+  readonly attributes: readonly AttributeEdit[];
+  /** `original-sendrecv`: direction attributes pass as they came. */
+  readonly keepsDirection: boolean;
+}
+
+export interface WrittenSdp {
+  readonly text: string;
+  readonly memory: OriginMemory;
+}
+
+/** One draft for each m-line this party is to see, in order. */
+export function writeSdp(session: SessionDraft, media: readonly MediaDraft[]): WrittenSdp {
+  const { source, memory, replace } = session;
+  const origin = chooseOrigin({
+    source: originOf(source),
+    previous: memory?.origin,
+    own: session.own,
+    replace,
+  });
+  const sessionName = chooseSessionName(session);
+  const rest = `${printSession(session, sessionName)}${printMedia(session, media)}`;
+  const text = printBody(origin, rest);
+  if (!countsVersions(replace)) return { text, memory: { origin, sessionName, lastText: memory?.lastText } };
+  const last = memory?.lastText;
+  if (last === undefined || last === text) return { text, memory: { origin, sessionName, lastText: text } };
+  const newer = { ...origin, version: nextVersion(origin.version) };
+  const newerText = printBody(newer, rest);
+  return { text: newerText, memory: { origin: newer, sessionName, lastText: newerText } };
+}
+
+function printBody(origin: Origin, rest: string): string {
+  return `v=0\r\no=${printOrigin(origin)}\r\n${rest}`;
+}
+
+/** `replace session-name` keeps the first name a party was told. */
+function chooseSessionName({ source, memory, replace }: SessionDraft): string {
+  const name = lastLine(source.session, "s") ?? "";
+  const told = memory?.sessionName ?? "";
+  if (told === "") return name;
+  return name === "" || replace.has("session-name") ? told : name;
+}
+
+function printSession(draft: SessionDraft, sessionName: string): string {
+  const lines = draft.source.session;
+  const edits = editsOf(draft.attributes, "session");
+  let text = `s=${sessionName}\r\n`;
+  for (const type of ["i", "u", "e", "p"]) text += printOptional(lines, type);
+  text += printBandwidth(lines);
+  text += `t=${lastLine(lines, "t") || "0 0"}\r\n`;
+  if (draft.loopMark !== undefined) text += printAttribute(edits, `rtpengine:${draft.loopMark}`);
+  return text + printCarried(lines, edits) + (edits?.addedText ?? "");
+}
+
+function printOptional(lines: readonly SdpLine[], type: string): string {
+  const value = lastLine(lines, type);
+  return value === undefined || value === "" ? "" : `${type}=${value}\r\n`;
+}
+
+function printMedia(session: SessionDraft, media: readonly MediaDraft[]): string {
+  const lines = session.source.session;
+  const context = {
+    sharedExtensions: readSharedExtensions(lines),
+    keptDirection: session.keepsDirection ? { ofSession: directionOf(lines) } : undefined,
+  };
+  const editsByKind = new Map<string, AttributeEdits | undefined>();
+  let text = "";
+  for (const draft of media) {
+    const { kind } = draft.source;
+    if (!editsByKind.has(kind)) editsByKind.set(kind, editsOf(session.attributes, kind));
+    text += writeMedia(draft, context, editsByKind.get(kind));
+  }
+  return text;
+}
