@@ -15,7 +15,7 @@ const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 
 const commands: Readonly<Record<RelayName, readonly string[]>> = {
   rtpferry: rtpferryCommand([]),
-  "rtpferry, no coalescing": rtpferryCommand(["--coalesce-us", "0"]),
+  "rtpferry, no coalescing": rtpferryCommand(["--coalesce", "off"]),
   rtpengine: [
     "rtpengine",
     "--config-file=none",

@@ -13,7 +13,7 @@ export type CallAction =
 /**
  * The machine itself (`call/calls.ts`, class `Calls`):
  *
- *   handleRequest(nowMs, request id, request): readonly CallAction[]
+ *   handleRequest(now on both clocks, request id, request): readonly CallAction[]
  *   handleRelayEvent(nowMs, event): readonly CallAction[]
  *   handleTimeout(nowMs): readonly CallAction[]
  *   nextDeadlineMs(): MonotonicMs | undefined

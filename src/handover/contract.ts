@@ -80,7 +80,10 @@ export const evidenceCode = {
 /** Things worth an event to the operator; bounded by the relay's event ring. */
 export const handoverNote = { proven: 1, switched: 2, rolledBack: 3, struck: 4, refused: 5 } as const;
 
-/** What the policy asks of the relay. Called from `packet` and `advance`; must not call back into the policy. */
+/**
+ * What the policy asks of the relay. Called from within the policy; must not call back into it. Packets are released
+ * from `packet` and `advance` only: what `configure` decides about held packets goes out with the next `advance`.
+ */
 export interface HandoverSink {
   /** Everything held for the candidate goes out now, oldest first, before the packet in hand. */
   releaseHeld(slot: number, candidate: number): void;

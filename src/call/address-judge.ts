@@ -1,0 +1,76 @@
+/**
+ * What an address that signalling named is worth: whether its IP alone is evidence (docs/handover.md, "usable"),
+ * and whether packets sent there can arrive.
+ */
+
+import { type IpAddress, isUnspecified } from "../core/address.ts";
+import { type Cidr, cidrContains, classifyIp } from "../core/address-class.ts";
+import type { CallState } from "./state.ts";
+
+/** Classified addresses kept at hand; the same gateways and phones come again and again. */
+const rememberedMax = 4_096;
+
+export interface AddressFacts {
+  readonly onLink: readonly Cidr[];
+  readonly ownIps: ReadonlySet<IpAddress>;
+  readonly isSignallingProxy: (ip: IpAddress) => boolean;
+}
+
+export class AddressJudge {
+  readonly #facts: AddressFacts;
+  readonly #isReachable = new Map<IpAddress, boolean>();
+  /** Pairs of all calls by the source that was proven for them. */
+  readonly #provenPairs = new Map<IpAddress, number>();
+
+  constructor(facts: AddressFacts) {
+    this.#facts = facts;
+  }
+
+  /** The IP alone proves its owner to be this call's party, whatever the port. */
+  isUsable(ip: IpAddress, call: CallState): boolean {
+    if (!this.isReachable(ip)) return false;
+    if (this.#facts.ownIps.has(ip) || this.#facts.isSignallingProxy(ip)) return false;
+    return !this.#carriesOtherCalls(ip, call);
+  }
+
+  /** Public, or on a network of ours. */
+  isReachable(ip: IpAddress): boolean {
+    const known = this.#isReachable.get(ip);
+    if (known !== undefined) return known;
+    const isReachable = this.#facts.ownIps.has(ip) || classifyIp(ip) === "public" || this.#isOnLink(ip);
+    if (this.#isReachable.size >= rememberedMax) this.#isReachable.clear();
+    this.#isReachable.set(ip, isReachable);
+    return isReachable;
+  }
+
+  /** Worth a try as a target in place of an address that cannot be reached. */
+  mayStandIn(ip: IpAddress): boolean {
+    return !isUnspecified(ip) && !this.#facts.isSignallingProxy(ip);
+  }
+
+  /** A pair's proven source moved from `before` to `after`; undefined: none. */
+  noteProven(before: IpAddress | undefined, after: IpAddress | undefined): void {
+    if (before === after) return;
+    if (before !== undefined) {
+      const left = (this.#provenPairs.get(before) ?? 1) - 1;
+      if (left <= 0) this.#provenPairs.delete(before);
+      else this.#provenPairs.set(before, left);
+    }
+    if (after !== undefined) this.#provenPairs.set(after, (this.#provenPairs.get(after) ?? 0) + 1);
+  }
+
+  #isOnLink(ip: IpAddress): boolean {
+    const kind = classifyIp(ip);
+    if (kind === "unspecified" || kind === "multicast" || kind === "reserved") return false;
+    return this.#facts.onLink.some((cidr) => cidrContains(cidr, ip));
+  }
+
+  #carriesOtherCalls(ip: IpAddress, call: CallState): boolean {
+    let pairs = this.#provenPairs.get(ip) ?? 0;
+    if (pairs === 0) return false;
+    for (const leg of call.legs) {
+      for (const media of leg.media) if (media.pair?.provenIp === ip) pairs--;
+    }
+    return pairs > 0;
+  }
+}

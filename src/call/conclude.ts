@@ -1,0 +1,84 @@
+/** The last half of an offer, answer, U or L: its ports are open, nothing can fail any more. */
+import type { PairId } from "../core/plan/plan.ts";
+import type { MonotonicMs } from "../core/time.ts";
+import type { CallAction } from "./actions.ts";
+import type { CallStore } from "./call-store.ts";
+import { type Conclusion, concludeAnswer, concludeOffer, type Dialogue, engage, takeUp } from "./dialogue.ts";
+import { mediaAt } from "./leg.ts";
+import { activePeer, type CallState, findLeg, type LegState, type Work } from "./state.ts";
+import { hearAddress, noteStrength } from "./streams.ts";
+
+/** Takes a request into the call now that its ports are open, tells the relay, and replies. */
+export function conclude(store: CallStore, call: CallState, work: Work, out: CallAction[]): void {
+  const { now, id, request } = work.queued;
+  const speaker = findLeg(call, work.speaker);
+  const listener = findLeg(call, work.listener);
+  if (speaker === undefined || listener === undefined)
+    throw new Error("signalling: a leg left while it was busy");
+  const closing = installPairs(store, call, work);
+  call.lastSignalAtMs = laterOf(call.lastSignalAtMs, now.monotonicMs);
+  call.lastSignalAt = now.unixMs;
+  const dialogue = { call, speaker, listener };
+  const affected = new Set([speaker, listener, ...hearersOf(dialogue)]);
+  const ended = concludeRequest(store, dialogue, work);
+  if (store.options.isStrict) speaker.learning = { ...speaker.learning, isStrict: true };
+  store.configure(call, new Set([...affected, ...hearersOf(dialogue)]), out);
+  for (const pair of [...closing, ...ended.closing]) store.closeId(pair, out);
+  if (request.kind === "lookup" || request.kind === "update") {
+    const local = listener.media[request.key.mediaIndex]?.pair?.local;
+    if (local === undefined) throw new Error("signalling: a stream without its ports");
+    const endpoint = { ip: local.advertisedIp, port: local.rtp.port };
+    out.push({ kind: "reply", request: id, reply: { kind: "endpoint", endpoint } });
+  } else {
+    out.push({ kind: "reply", request: id, reply: { kind: "sdp", sdp: ended.sdp, warnings: [] } });
+  }
+  store.schedule(call);
+}
+
+/** Whoever hears one of the two: asked before and after, as a request may part them or give new ports to one. */
+function hearersOf({ call, speaker, listener }: Dialogue): readonly LegState[] {
+  return [activePeer(call, speaker), activePeer(call, listener)].filter((leg) => leg !== undefined);
+}
+
+function laterOf(a: MonotonicMs, b: MonotonicMs): MonotonicMs {
+  return a > b ? a : b;
+}
+
+/** New pairs take their places; those they replace are to be closed. */
+function installPairs(store: CallStore, call: CallState, work: Work): readonly PairId[] {
+  const closing: PairId[] = [];
+  for (const { leg: legId, mediaIndex, pair, local, interfaceName, family } of work.opens) {
+    const leg = findLeg(call, legId);
+    if (leg === undefined || local === undefined)
+      throw new Error("signalling: a pair without its leg or ports");
+    const media = mediaAt(leg, mediaIndex);
+    if (media.pair !== undefined) {
+      store.judge.noteProven(media.pair.provenIp, undefined);
+      closing.push(media.pair.id);
+    }
+    media.pair = { id: pair, local, interfaceName, family, provenIp: undefined };
+  }
+  return closing;
+}
+
+function concludeRequest(store: CallStore, dialogue: Dialogue, work: Work): Conclusion {
+  const { request } = work.queued;
+  const { call, speaker, listener } = dialogue;
+  if (request.kind === "offer" && work.sdp !== undefined) {
+    return concludeOffer(dialogue, work.sdp, request, store.loopMark);
+  }
+  if (request.kind === "answer" && work.sdp !== undefined) {
+    return concludeAnswer(dialogue, work.sdp, request, store);
+  }
+  if (request.kind !== "update" && request.kind !== "lookup") throw new Error("signalling: not a signal");
+  hearAddress(speaker, request);
+  mediaAt(listener, request.key.mediaIndex).isActive = true;
+  noteStrength(call, speaker, request.options.isWeak);
+  if (request.kind === "lookup") {
+    engage(speaker, listener);
+  } else {
+    takeUp(call, speaker, listener);
+    takeUp(call, listener, speaker);
+  }
+  return { sdp: "", closing: [] };
+}

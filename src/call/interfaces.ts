@@ -1,0 +1,70 @@
+/**
+ * Which logical interface and family a party's ports are opened on.
+ *
+ * Nothing here refuses a call: a name or family we do not have falls back to what there is, with a warning.
+ */
+import type { IpAddress, IpFamily } from "../core/address.ts";
+import type { InterfaceOption } from "./options.ts";
+
+export interface InterfaceWish {
+  /** By `direction` or bridge letters; undefined: the first interface. */
+  readonly name: string | undefined;
+  readonly family: IpFamily;
+  /** `address-family` asked for it; otherwise the network of a named interface decides. */
+  readonly isFamilyAsked: boolean;
+}
+
+export interface InterfaceChoice {
+  readonly interfaceName: string | undefined;
+  readonly family: IpFamily;
+  readonly warning: string | undefined;
+}
+
+export function chooseInterface(
+  interfaces: readonly InterfaceOption[],
+  wish: InterfaceWish,
+): InterfaceChoice {
+  const { name, family } = wish;
+  if (name !== undefined) {
+    const named = interfaces.filter((one) => one.name === name);
+    if (named.some((one) => one.family === family))
+      return { interfaceName: name, family, warning: undefined };
+    const first = named[0];
+    if (first !== undefined && !wish.isFamilyAsked) {
+      return { interfaceName: name, family: first.family, warning: undefined };
+    }
+    const warning =
+      first === undefined
+        ? `Interface '${name}' not found, using default`
+        : `Interface '${name}' has no IPv${family} address, using default`;
+    return { ...chooseDefault(interfaces, family), warning };
+  }
+  return chooseDefault(interfaces, family);
+}
+
+function chooseDefault(interfaces: readonly InterfaceOption[], family: IpFamily): InterfaceChoice {
+  const found = interfaces.find((one) => one.family === family);
+  if (found !== undefined) return { interfaceName: found.name, family, warning: undefined };
+  const first = interfaces[0];
+  const warning = `Requested address family (IPv${family}) not supported`;
+  return { interfaceName: first?.name, family: first?.family ?? family, warning };
+}
+
+/**
+ * `internal` and `external` where no interface bears these names: the first and the second one. Other names pass.
+ */
+export function bridgeName(
+  interfaces: readonly InterfaceOption[],
+  word: "internal" | "external",
+): string | undefined {
+  if (interfaces.some((one) => one.name === word)) return word;
+  const names = [...new Set(interfaces.map((one) => one.name))];
+  return names[word === "internal" ? 0 : 1] ?? names[0];
+}
+
+export function interfaceOfIp(
+  interfaces: readonly InterfaceOption[],
+  ip: IpAddress,
+): InterfaceOption | undefined {
+  return interfaces.find((one) => one.localIp === ip || one.advertisedIp === ip);
+}

@@ -1,0 +1,152 @@
+/** What the relay is told about a pair: the whole wanted state, worked out anew from the call's state. */
+import { type Endpoint, familyOf, type IpAddress, type IpFamily } from "../core/address.ts";
+import { formatsPerMediaMax, hintsPerSlotMax, siblingsPerSlotMax } from "../core/limits.ts";
+import type { PairId, PairSettings, PayloadClock, SourceHint } from "../core/plan/plan.ts";
+import type { AddressJudge } from "./address-judge.ts";
+import { counterpartIndex } from "./counterpart.ts";
+import { activePeer, type CallState, type LegState, type MediaState, type PairState } from "./state.ts";
+
+/** Settings of the pair that faces `leg` for m-line `index`. */
+export function pairSettings(
+  call: CallState,
+  leg: LegState,
+  index: number,
+  judge: AddressJudge,
+): PairSettings | undefined {
+  const media = leg.media[index];
+  if (media?.pair === undefined) return undefined;
+  const peerMedia = peerMediaOf(call, leg, index);
+  const isLive = media.isActive && peerMedia?.isActive === true;
+  const targets = sendTargets(leg, media, media.pair, judge);
+  return {
+    peer: isLive ? peerMedia?.pair?.id : undefined,
+    transport: media.transport,
+    rtcpMux: media.rtcpMux,
+    mayReceive: mayReceive(media),
+    maySend: true,
+    isSignalled: media.isSignalled,
+    generation: leg.generation,
+    hints: sourceHints(call, leg, media, judge),
+    rtpTarget: targets.rtp,
+    rtcpTarget: targets.rtcp,
+    payloadTypes: mergeClocks(media.clocks, peerMedia?.clocks ?? []),
+    learning: leg.learning,
+    siblings: siblings(leg, index),
+  };
+}
+
+function peerMediaOf(call: CallState, leg: LegState, index: number): MediaState | undefined {
+  const peer = activePeer(call, leg);
+  if (peer === undefined) return undefined;
+  const peerIndex = counterpartIndex(leg, peer, index);
+  return peerIndex === undefined ? undefined : peer.media[peerIndex];
+}
+
+function mayReceive(media: MediaState): boolean {
+  return !media.isHeld && (media.direction === "sendrecv" || media.direction === "recvonly");
+}
+
+interface Targets {
+  readonly rtp: Endpoint | undefined;
+  readonly rtcp: Endpoint | undefined;
+}
+
+const nowhere: Targets = { rtp: undefined, rtcp: undefined };
+
+/**
+ * The SDP's address; where it cannot be reached, the address SIP came from with the SDP's port. An address of a
+ * family the socket does not have is no target.
+ */
+function sendTargets(leg: LegState, media: MediaState, pair: PairState, judge: AddressJudge): Targets {
+  const { remote, remoteRtcp } = media;
+  if (remote === undefined || remote.port === 0) return nowhere;
+  const ip = targetIp({ leg, media, family: familyOfPair(pair) }, remote.ip, judge);
+  if (ip === undefined) return nowhere;
+  const rtp = { ip, port: remote.port };
+  if (media.rtcpMux) return { rtp, rtcp: rtp };
+  const rtcp = rtcpEndpoint(media, remote, remoteRtcp);
+  if (rtcp === undefined) return { rtp, rtcp: undefined };
+  const followsRtp = ip !== remote.ip && rtcp.ip === remote.ip;
+  const rtcpIp = followsRtp ? ip : rtcp.ip;
+  return { rtp, rtcp: familyOf(rtcpIp) === familyOfPair(pair) ? { ip: rtcpIp, port: rtcp.port } : undefined };
+}
+
+interface Aim {
+  readonly leg: LegState;
+  readonly media: MediaState;
+  /** Of our socket. */
+  readonly family: IpFamily;
+}
+
+function targetIp({ leg, media, family }: Aim, sdpIp: IpAddress, judge: AddressJudge): IpAddress | undefined {
+  const { receivedFrom } = leg;
+  const mayStandIn =
+    receivedFrom !== undefined && familyOf(receivedFrom) === family && judge.mayStandIn(receivedFrom);
+  const standIn = mayStandIn ? receivedFrom : undefined;
+  if (!media.trustsAddress && standIn !== undefined) return standIn;
+  const fits = familyOf(sdpIp) === family;
+  if (fits && (media.origin === "command" || judge.isReachable(sdpIp))) return sdpIp;
+  return standIn ?? (fits ? sdpIp : undefined);
+}
+
+function familyOfPair(pair: PairState): IpFamily {
+  return familyOf(pair.local.rtp.ip);
+}
+
+function rtcpEndpoint(
+  media: MediaState,
+  remote: Endpoint,
+  remoteRtcp: Endpoint | undefined,
+): Endpoint | undefined {
+  if (media.transport !== "rtp") return undefined;
+  if (remoteRtcp !== undefined) return remoteRtcp;
+  return remote.port < 65_535 ? { ip: remote.ip, port: remote.port + 1 } : undefined;
+}
+
+function sourceHints(
+  call: CallState,
+  leg: LegState,
+  media: MediaState,
+  judge: AddressJudge,
+): readonly SourceHint[] {
+  const { remote, remoteRtcp } = media;
+  if (remote === undefined) return [];
+  const hints: SourceHint[] = [];
+  const add = (origin: SourceHint["origin"], endpoint: Endpoint): void => {
+    if (hints.length >= hintsPerSlotMax) return;
+    hints.push({ origin, endpoint, isIpUsable: judge.isUsable(endpoint.ip, call) });
+  };
+  const believesSdp = media.trustsAddress || leg.receivedFrom === undefined;
+  if (believesSdp) add(media.origin, remote);
+  if (believesSdp && remoteRtcp !== undefined && isOwnPlace(remote, remoteRtcp)) add("sdp-rtcp", remoteRtcp);
+  if (leg.receivedFrom !== undefined && judge.mayStandIn(leg.receivedFrom)) {
+    const isNews = !believesSdp || leg.receivedFrom !== remote.ip;
+    if (isNews) add("received-from", { ip: leg.receivedFrom, port: remote.port });
+  }
+  return hints;
+}
+
+/** RTCP neither on the RTP port nor on the one above, which goes without saying (RFC 3550 section 11). */
+function isOwnPlace(rtp: Endpoint, rtcp: Endpoint): boolean {
+  return rtcp.ip !== rtp.ip || (rtcp.port !== rtp.port && rtcp.port !== rtp.port + 1);
+}
+
+/** Union of payload types; the first clock named for a type stays. */
+export function mergeClocks(
+  first: readonly PayloadClock[],
+  second: readonly PayloadClock[],
+): readonly PayloadClock[] {
+  if (second.length === 0 || first === second) return first;
+  if (first.length === 0) return second;
+  const news = second.filter((clock) => !first.some((known) => known.payloadType === clock.payloadType));
+  return news.length === 0 ? first : [...first, ...news].slice(0, formatsPerMediaMax);
+}
+
+function siblings(leg: LegState, index: number): readonly PairId[] {
+  const pairs: PairId[] = [];
+  for (const [at, media] of leg.media.entries()) {
+    if (at !== index && media.pair !== undefined && pairs.length < siblingsPerSlotMax)
+      pairs.push(media.pair.id);
+  }
+  return pairs;
+}

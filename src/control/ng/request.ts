@@ -1,0 +1,118 @@
+/** What one ng message asks for, as it is gathered from keys, flags and `rtpp-flags`; the last word on a matter counts. */
+
+import type {
+  AttributeEdit,
+  CodecEdit,
+  MediaOptions,
+  ReplaceItem,
+  RtcpMuxItem,
+} from "../../call/requests.ts";
+import { identifierSizeBytesMax } from "../../core/limits.ts";
+import { defaultLearning, type LearningPolicy } from "../../core/plan/plan.ts";
+
+type Mutable<Type> = { -readonly [Name in keyof Type]: Type[Name] };
+
+/** `MediaOptions` that can still be written to; handed over as it is. */
+export interface MediaDraft extends Mutable<MediaOptions> {
+  learning: Mutable<LearningPolicy>;
+  readonly replace: Set<ReplaceItem>;
+  readonly rtcpMux: Set<RtcpMuxItem>;
+  readonly codec: { readonly [List in keyof CodecEdit]: string[] };
+  readonly attributes: AttributeEdit[];
+  readonly removesMedia: Set<string>;
+}
+
+export interface NgRequest {
+  readonly command: string;
+  callId: string | undefined;
+  fromTag: string | undefined;
+  toTag: string | undefined;
+  viaBranch: string | undefined;
+  sdp: string | undefined;
+  /** Flag `to-tag`: a delete shall use the to-tag. */
+  usesToTag: boolean;
+  /** Flag `fatal`: a delete that finds nothing is an error. */
+  isFatal: boolean;
+  /** Flag `fast`: a delete is answered without statistics. */
+  isFast: boolean;
+  /** `supports` names `load limit`: the client understands that result. */
+  supportsLoadLimit: boolean;
+  deleteDelaySec: number | undefined;
+  /** `list`: how many calls. */
+  limit: number;
+  readonly media: MediaDraft;
+  /** For the log: words nobody knows, values that make no sense. */
+  readonly warnings: string[];
+  /** For the log and the reply: words we know and cannot follow, without harm to the call. */
+  readonly lacks: string[];
+  /** Why an offer or answer with these words must not be carried out; the first reason stands. */
+  refusal: string | undefined;
+  /** The error text for an identifier beyond the limit, whatever the command. */
+  tooLong: string | undefined;
+}
+
+export function newRequest(command: string): NgRequest {
+  return {
+    command,
+    callId: undefined,
+    fromTag: undefined,
+    toTag: undefined,
+    viaBranch: undefined,
+    sdp: undefined,
+    usesToTag: false,
+    isFatal: false,
+    isFast: false,
+    supportsLoadLimit: false,
+    deleteDelaySec: undefined,
+    limit: 32,
+    media: newMediaDraft(),
+    warnings: [],
+    lacks: [],
+    refusal: undefined,
+    tooLong: undefined,
+  };
+}
+
+/** The defaults of all flags and keys. */
+export function newMediaDraft(): MediaDraft {
+  return {
+    receivedFrom: undefined,
+    trustsSdpAddress: true,
+    learning: { ...defaultLearning },
+    portLatching: undefined,
+    resets: false,
+    addressFamily: undefined,
+    mediaAddress: undefined,
+    direction: undefined,
+    tos: undefined,
+    replace: new Set(),
+    keepsDirection: false,
+    rtcpAttribute: "port",
+    generatesMid: false,
+    loopProtect: false,
+    rtcpMux: new Set(),
+    transportProtocol: undefined,
+    ice: "default",
+    codec: { strip: [], offer: [], except: [], ignore: [] },
+    attributes: [],
+    removesMedia: new Set(),
+    label: undefined,
+    toLabel: undefined,
+    isFragment: false,
+  };
+}
+
+/** An identifier: empty counts as absent, and one beyond the limit makes the request refused. */
+export function identifier(request: NgRequest, name: string, text: string): string | undefined {
+  if (text.length > identifierSizeBytesMax) {
+    request.tooLong ??= `Value of '${name}' is longer than ${identifierSizeBytesMax} bytes`;
+    return undefined;
+  }
+  return text === "" ? undefined : text;
+}
+
+/** A word from the wire, fit for a log line or an error text: printable and short. */
+export function quoted(word: string): string {
+  const start = word.slice(0, 64).replace(/[^\x20-\x7e]/g, "?");
+  return word.length > 64 ? `'${start}...'` : `'${start}'`;
+}

@@ -1,0 +1,254 @@
+/**
+ * The composition root: builds the parts from the configuration, starts them in order, and stops them in order.
+ * Nothing else wires rooms together.
+ */
+import { availableParallelism, networkInterfaces } from "node:os";
+import { Calls } from "./call/calls.ts";
+import type { CallOptions } from "./call/options.ts";
+import type { EndedCall } from "./call/report.ts";
+import { bannerLines } from "./config/banner.ts";
+import type { Config } from "./config/schema.ts";
+import { familyOf, formatEndpoint } from "./core/address.ts";
+import { type Cidr, cidrContains, parseCidr } from "./core/address-class.ts";
+import type { Logger } from "./core/log.ts";
+import type { RelayEvent } from "./core/plan/plan.ts";
+import { CallShell } from "./daemon/call-shell.ts";
+import { ControlShell } from "./daemon/control-shell.ts";
+import { dieOf, dieOnFaults } from "./daemon/dying.ts";
+import { TelemetryShell } from "./daemon/telemetry-shell.ts";
+import { Totals } from "./daemon/totals.ts";
+import { systemClock } from "./io/clock.ts";
+import { TimeoutNotifier } from "./io/control/notify.ts";
+import { type CtlServer, startCtlServer } from "./io/ctl-server.ts";
+import { type HttpServer, startHttpServer } from "./io/http-server.ts";
+import { systemRandom } from "./io/random.ts";
+import { endpointWords, openRelayDriver } from "./io/relay-driver.ts";
+import { Relay } from "./relay/relay.ts";
+import { callEndFields, callEndMessage } from "./telemetry/call-end.ts";
+import { answerCtl } from "./telemetry/ctl-commands.ts";
+import type { EventName } from "./telemetry/events.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
+
+export interface Daemon {
+  /** What it listens on, and the lines that point a proxy at it. */
+  readonly ready: readonly string[];
+  isAlive(): boolean;
+  stop(): Promise<void>;
+}
+
+/** Fails with one sentence for the operator when the machine does not give what was asked for. */
+export async function startDaemon(config: Config, log: Logger): Promise<Daemon> {
+  dieOnFaults();
+  const building = new Building(config, log);
+  try {
+    return await building.build();
+  } catch (error) {
+    await building.tearDown();
+    throw error;
+  }
+}
+
+/** The parts in the order they are built; taken down in the opposite order. */
+class Building {
+  readonly #config: Config;
+  readonly #log: Logger;
+  readonly #closers: (() => void | Promise<void>)[] = [];
+
+  constructor(config: Config, log: Logger) {
+    this.#config = config;
+    this.#log = log;
+  }
+
+  async build(): Promise<Daemon> {
+    const config = this.#config;
+    const log = this.#log;
+    const totals = new Totals();
+    const notifier = new TimeoutNotifier(log);
+    const { relay, engine } = await this.#startRelay((event) => this.#relayEvent(event, shell, totals));
+    const calls = new Calls({
+      options: callOptions(config),
+      random: systemRandom,
+      counters: relay,
+      isSignallingProxy: (ip) => isProxy(config, control, ip),
+    });
+    const shell: CallShell = new CallShell({
+      calls,
+      clock: systemClock,
+      log,
+      perform: (action) => relay.perform(action),
+      reply: (request, reply) => {
+        totals.noteReply(reply);
+        control.reply(request, reply);
+      },
+      ended: (call) => this.#ended(call, relay, totals, notifier),
+    });
+    const telemetry = new TelemetryShell({
+      config,
+      clock: systemClock,
+      relay,
+      calls,
+      totals,
+      control: () => control.counts(),
+    });
+    const control: ControlShell = new ControlShell({
+      config,
+      log,
+      counters: relay,
+      now: () => shell.now(),
+      request: (id, request) => shell.request(id, request),
+      serverStatistics: () => telemetry.serverStatistics(),
+      relayTotals: () => telemetry.relayTotals(),
+    });
+    this.#closers.push(
+      () => notifier.close(),
+      () => telemetry.close(),
+      () => relay.stop(),
+      () => shell.stop(),
+      () => control.close(),
+    );
+    await control.open();
+    const operator = await this.#openOperatorDoors(relay, calls, shell, telemetry);
+    log.info({ event: "ready" satisfies EventName, engine }, "ready");
+    const facts = {
+      ...config,
+      ...operator,
+      listenNg: control.ngEndpoints,
+      listenRtpproxy: control.rtpproxySpecs,
+      engine,
+    };
+    return { ready: bannerLines(facts), isAlive: () => telemetry.isAlive(), stop: () => this.tearDown() };
+  }
+
+  async tearDown(): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) await close();
+  }
+
+  async #startRelay(onEvent: (event: RelayEvent) => void): Promise<{ relay: Relay; engine: string }> {
+    const { interfaces, portMin, portMax, tos, workers, io, listenNg, listenRtpproxy, coalesce } =
+      this.#config;
+    const pairsPerAddress = Math.floor((portMax - portMin + 1) / 2);
+    const addresses = new Set(interfaces.map(({ ip }) => ip)).size;
+    const ownListeners = [
+      ...listenNg,
+      ...listenRtpproxy.flatMap((spec) => ("endpoint" in spec ? [spec.endpoint] : [])),
+    ];
+    const { driver, fallbackReason } = await openRelayDriver(io === "dgram" ? "dgram" : "epoll", {
+      workers: workers === 0 ? availableParallelism() : workers,
+      capacitySlots: 2 * pairsPerAddress * addresses,
+      forbiddenTargets: endpointWords(ownListeners),
+      coalesces: coalesce === "on",
+    });
+    if (fallbackReason !== undefined) {
+      this.#log.warn(
+        { event: "config-warning" satisfies EventName, reason: fallbackReason },
+        "relaying through node:dgram",
+      );
+    }
+    const relay = new Relay({
+      driver,
+      interfaces,
+      portMin,
+      portMax,
+      tos,
+      random: systemRandom,
+      clock: systemClock,
+      onEvent,
+      onFault: dieOf,
+    });
+    const count = driver.links.length;
+    return { relay, engine: `${driver.name}, ${count} worker${count === 1 ? "" : "s"}` };
+  }
+
+  #relayEvent(event: RelayEvent, shell: CallShell, totals: Totals): void {
+    if (event.kind === "open-failed") {
+      totals.openFailures[event.reason]++;
+      this.#log.warn({ event: "open-failed" satisfies EventName, reason: event.reason }, "no port pair");
+    } else if (event.kind === "source-proven") {
+      const fields = { pair: event.pair, component: event.component, source: formatEndpoint(event.source) };
+      this.#log.debug(
+        { event: "source-proven" satisfies EventName, ...fields, evidence: event.evidence },
+        "source proven",
+      );
+    }
+    shell.relayEvent(event);
+  }
+
+  #ended(call: EndedCall, relay: Relay, totals: Totals, notifier: TimeoutNotifier): void {
+    totals.noteEnd(call);
+    this.#log.info(callEndFields(call, relay), callEndMessage);
+    const isTimeout = call.reason === "timeout" || call.reason === "silent-timeout";
+    if (isTimeout && call.notify !== undefined) notifier.send(call.notify.socket, call.notify.tag);
+  }
+
+  /** /metrics and `rtpferry ctl`. */
+  async #openOperatorDoors(
+    relay: Relay,
+    calls: Calls,
+    shell: CallShell,
+    telemetry: TelemetryShell,
+  ): Promise<{ readonly listenHttp: Config["listenHttp"]; readonly ctl: Config["ctl"] }> {
+    const { listenHttp, ctl } = this.#config;
+    let http: HttpServer | undefined;
+    if (listenHttp !== undefined) {
+      const metrics = createMetrics(telemetry);
+      const illness = (): string | undefined =>
+        telemetry.isAlive() ? undefined : "a relay thread stands still";
+      const server = await startHttpServer(listenHttp, { metrics, illness });
+      this.#closers.push(() => server.close());
+      http = server;
+    }
+    if (ctl !== undefined) {
+      const source = {
+        calls: () =>
+          [...calls.summaries()].flatMap(
+            ({ callId }) => calls.report(systemClock.monotonicMs(), callId) ?? [],
+          ),
+        call: (callId: string) => calls.report(systemClock.monotonicMs(), callId),
+        kill: (callId: string) => shell.kill(callId),
+        counters: relay,
+        telemetry,
+        monotonicMs: () => systemClock.monotonicMs(),
+      };
+      const server: CtlServer = await startCtlServer(ctl, (request) => answerCtl(source, request));
+      this.#closers.push(() => server.close());
+    }
+    return { listenHttp: http?.endpoint, ctl };
+  }
+}
+
+function callOptions(config: Config): CallOptions {
+  return {
+    timeoutMs: config.timeoutMs,
+    silentTimeoutMs: config.silentTimeoutMs,
+    offerTimeoutMs: config.offerTimeoutMs,
+    finalTimeoutMs: config.finalTimeoutMs,
+    deleteDelayMs: config.deleteDelayMs,
+    maxSessions: config.maxSessions,
+    isStrict: config.strict,
+    interfaces: config.interfaces.map(({ name, ip, advertisedIp }) => ({
+      name,
+      family: familyOf(ip),
+      localIp: ip,
+      advertisedIp,
+    })),
+    onLink: attachedNetworks(),
+  };
+}
+
+/** The subnets of this machine's interfaces. */
+function attachedNetworks(): readonly Cidr[] {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return addresses.flatMap(({ cidr }) => (cidr === null ? [] : (parseCidr(cidr) ?? [])));
+}
+
+/** SIP that came from such an address says nothing about where media comes from. */
+function isProxy(
+  config: Config,
+  control: ControlShell,
+  ip: Parameters<ControlShell["isClient"]>[0],
+): boolean {
+  const { signallingProxies } = config;
+  return signallingProxies.length > 0
+    ? signallingProxies.some(({ cidr }) => cidrContains(cidr, ip))
+    : control.isClient(ip);
+}

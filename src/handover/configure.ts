@@ -1,0 +1,104 @@
+/** What a slot's new settings change: the generation, what the proven source is worth, and the send target. */
+import { dropAllCandidates } from "./candidates.ts";
+import { evidenceCode, type SlotSettings } from "./contract.ts";
+import {
+  type Ground,
+  hasFlag,
+  isProven,
+  keepsTarget,
+  provenAt,
+  setFlag,
+  setTime,
+  siblingEpochs,
+} from "./ground.ts";
+import {
+  hasUsableHint,
+  hintMatch,
+  hintUsable,
+  hintWords,
+  isSameEndpoint,
+  isSameIp,
+  matchHints,
+} from "./hints.ts";
+import { isRtcp } from "./judge.ts";
+import { aimRtcp, setTarget } from "./proof.ts";
+import { real, slotFlag, slotWords, word } from "./slot-table.ts";
+import { newGenerationMs, supersededMs } from "./timing.ts";
+
+export function configureSlot(ground: Ground, slot: number, settings: SlotSettings, nowMs: number): void {
+  const { table, deadlines } = ground;
+  const before = ground.settings[slot]!;
+  ground.settings[slot] = settings;
+  table.words[slot * slotWords + word.siblingEpochs] = siblingEpochs(ground, slot);
+  if (before.isRtp !== settings.isRtp) {
+    // Audio became image or back: proof and target stay, what was known of RTP streams goes.
+    table.words[slot * slotWords + word.streamCount] = 0;
+    table.words[slot * slotWords + word.currentStream] = 0;
+    dropAllCandidates(table, ground.sink, slot);
+  }
+  if (settings.isSignalled) {
+    const isNew = !before.isSignalled || before.generation !== settings.generation;
+    if (isNew) openGeneration(ground, slot, settings, nowMs);
+    deadlines.lower(slot, nowMs);
+  }
+  renewTarget(ground, slot, before, settings);
+}
+
+/** The party's SDP changed: what the proven source is worth is read again from the new hints. */
+function openGeneration(ground: Ground, slot: number, settings: SlotSettings, nowMs: number): void {
+  const { words } = ground.table;
+  words[slot * slotWords + word.generation] = settings.generation;
+  setTime(ground, slot, real.signalledAt, nowMs);
+  if (!isProven(ground, slot)) return;
+  setTime(ground, slot, real.freshUntil, nowMs + newGenerationMs);
+  setFlag(ground, slot, slotFlag.generationOpen, true);
+  const match = matchHints(settings, words, provenAt(slot));
+  setFlag(ground, slot, slotFlag.isExact, match === hintMatch.exact);
+  // Hold names no address, and a private one names none that could be compared: neither unlearns anything.
+  const isTelling = match >= hintMatch.ip || hasUsableHint(settings);
+  if (!isTelling) return;
+  const isLost = hasFlag(ground, slot, slotFlag.isFitting) && match < hintMatch.ip;
+  setFlag(ground, slot, slotFlag.isFitting, match >= hintMatch.ip);
+  setFlag(ground, slot, slotFlag.lostFit, isLost);
+  const isSuperseded = isLost && words[slot * slotWords + word.evidence] === evidenceCode.signalled;
+  setTime(ground, slot, real.supersededAt, isSuperseded ? nowMs + supersededMs : 0);
+}
+
+function renewTarget(ground: Ground, slot: number, before: SlotSettings, settings: SlotSettings): void {
+  const { target } = settings;
+  const isChanged = !isSameEndpoint(before.target, 0, target, 0);
+  if (keepsTarget(settings)) {
+    if (target[4] !== 0 || !isProven(ground, slot)) setTarget(ground, slot, target, 0);
+  } else if (isProven(ground, slot)) {
+    if (isChanged && hasMoved(ground, slot, before, settings)) setTarget(ground, slot, target, 0);
+  } else {
+    if (isChanged) setFlag(ground, slot, slotFlag.targetByPresence, false);
+    if (isRtcp(ground, slot)) aimRtcp(ground, slot);
+    else if (!hasFlag(ground, slot, slotFlag.targetByPresence)) setTarget(ground, slot, target, 0);
+  }
+  const hasRtcp = (slot & 1) === 0 && settings.isRtp && hasFlag(ground, slot + 1, slotFlag.isOpen);
+  if (hasRtcp) aimRtcp(ground, slot + 1);
+}
+
+/**
+ * The new SDP moves the target of a proven leg at once if the old one was exactly what SDP said (no NAT between) and
+ * only its port changed, or if the new address is worth something and the proven source no longer fits.
+ */
+function hasMoved(ground: Ground, slot: number, before: SlotSettings, settings: SlotSettings): boolean {
+  const { words } = ground.table;
+  const { target } = settings;
+  if (target[4] === 0) return false;
+  const wasPlain = isSameEndpoint(words, provenAt(slot), before.target, 0);
+  if (wasPlain && isSameIp(before.target, 0, target, 0)) return true;
+  if (!isUsable(settings, target)) return false;
+  return wasPlain || hasFlag(ground, slot, slotFlag.lostFit);
+}
+
+function isUsable(settings: SlotSettings, target: Int32Array): boolean {
+  for (let index = 0; index < settings.hintCount; index++) {
+    const hint = index * hintWords;
+    if ((settings.hints[hint + 5]! & hintUsable) !== 0 && isSameIp(settings.hints, hint, target, 0))
+      return true;
+  }
+  return false;
+}

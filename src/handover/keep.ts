@@ -1,0 +1,60 @@
+/** Taking the packet in hand into a candidate's record, and deciding at once what can be decided. */
+import {
+  admitCandidate,
+  candidateAt,
+  dropAllCandidates,
+  findCandidate,
+  isCandidate,
+  noteCandidate,
+} from "./candidates.ts";
+import { type PacketFacts, packetKind, type Verdict, verdict } from "./contract.ts";
+import { type Ground, rankOf } from "./ground.ts";
+import { isSameEndpoint } from "./hints.ts";
+import { setClaim, settle } from "./judge.ts";
+import { prove } from "./proof.ts";
+import { slotWords, word } from "./slot-table.ts";
+import { noteStream } from "./streams.ts";
+
+/**
+ * The packet waits under its source's candidate, unless it was the one that decided. `relay`: whatever was held for
+ * the source has gone out before it.
+ */
+export function keep(ground: Ground, facts: PacketFacts, wants: number, nowMs: number): Verdict {
+  const { table, sink, source } = ground;
+  const { slot } = facts;
+  let index = findCandidate(table, slot, source);
+  if (index < 0) {
+    const likely = rankOf(ground, slot, source, 0);
+    index = admitCandidate(table, sink, facts, source, likely, nowMs);
+    if (index < 0) return verdict.tableFull;
+  } else {
+    noteCandidate(table, index, facts, ground.settings[slot]!, nowMs);
+  }
+  setClaim(ground, candidateAt(slot, index), wants);
+  settle(ground, slot, nowMs);
+  if (isFromProven(ground, facts)) {
+    if (facts.kind === packetKind.rtp) noteStream(table, facts, nowMs);
+    return verdict.relay;
+  }
+  if (!isCandidate(table, slot, index)) return verdict.rateLimited;
+  ground.heldFor = index;
+  return verdict.hold;
+}
+
+/** The source in hand is proven by this very packet. What waited for it goes out first, what others sent goes. */
+export function proveNow(ground: Ground, facts: PacketFacts, evidence: number, nowMs: number): Verdict {
+  const { table, source } = ground;
+  const { slot } = facts;
+  const index = findCandidate(table, slot, source);
+  if (index >= 0) table.words[slot * slotWords + word.pending]! &= ~(1 << index);
+  prove(ground, slot, source, 0, evidence, nowMs);
+  table.words[slot * slotWords + word.previousSequence] = facts.sequence;
+  if (index >= 0) ground.sink.releaseHeld(slot, index);
+  dropAllCandidates(table, ground.sink, slot);
+  if (facts.kind === packetKind.rtp) noteStream(table, facts, nowMs);
+  return verdict.relay;
+}
+
+export function isFromProven(ground: Ground, facts: PacketFacts): boolean {
+  return isSameEndpoint(ground.table.words, facts.slot * slotWords + word.proven, ground.source, 0);
+}

@@ -1,0 +1,49 @@
+/** The times, counts and ranks of the source policy (docs/handover.md). All times in milliseconds. */
+
+/** A first speaker is believed after this many consistent packets, or after this long with two of them. */
+export const firstSpeakerPackets = 5;
+export const firstSpeakerMs = 100;
+/** Packets that must agree before a stream counts as one. */
+export const plausiblePackets = 2;
+/** A leg whose signalled address is usable believes an unknown address only after it was alone so long. */
+export const unknownAddressMs = 3_000;
+/** A first speaker may still be replaced by better evidence for so long. */
+export const provisionalMs = 3_000;
+/** A provisional source that kept quiet so long may be replaced by one of its own rank. */
+export const provisionalSilenceMs = 1_000;
+/** A rival heard within this time keeps a first speaker of equal rank from being believed. */
+export const rivalMs = 500;
+/** Several ports of one signalled address: after this long the better one is taken. */
+export const portContestMs = 500;
+/** A source counts as speaking while it was heard within this time. */
+export const speakingMs = 200;
+/** After a party's SDP changed, its addresses are judged anew for so long. */
+export const newGenerationMs = 5_000;
+/** A source that only a superseded hint proved keeps its proof so long. */
+export const supersededMs = 3_000;
+/** Same place, new SSRC: the old source has been silent for so long, or the party signalled within `signalledLatelyMs`. */
+export const samePlaceSilenceMs = 2_000;
+export const signalledLatelyMs = 3_000;
+/** After a switch the source before is still read for so long. */
+export const latePacketsMs = 500;
+/** A candidate that was not heard for so long is forgotten. */
+export const candidateIdleMs = 1_000;
+/** Hold time: bounds, and the inter-arrival time assumed before it is measured. */
+export const holdMsMin = 20;
+export const holdMsMax = 120;
+export const interArrivalMsDefault = 20;
+/** Switches without signalled or cryptographic evidence: at most so many in so long. */
+export const switchesMax = 5;
+export const switchWindowMs = 10_000;
+/** `endpoint-learning`: how long after signalling sources may still be exchanged. */
+export const learningWindowMs = 3_000;
+
+/** Continuity: sequence numbers a stream may be ahead, and time its timestamp may run ahead of the clock. */
+export const sequenceAheadMax = 3_000;
+export const sequenceAheadMin = 16;
+export const timestampSlackMs = 1_000;
+/** Sequence numbers a packet may be behind its predecessor and still belong to the same run. */
+export const reorderMax = 100;
+
+/** How near a candidate is to what is known of the party; the higher wins. */
+export const rank = { anything: 0, trustedMedia: 1, sibling: 2, sameNetwork: 3, signalled: 4 } as const;

@@ -1,0 +1,122 @@
+/**
+ * UDP control listeners.
+ *
+ * A reply must leave from the address that was asked, or a connected client never sees it. So a wildcard becomes one
+ * socket for each address this machine has at that moment.
+ */
+import { createSocket, type Socket } from "node:dgram";
+import { networkInterfaces } from "node:os";
+import { type Endpoint, familyOf, formatEndpoint, isUnspecified, parseIp } from "../../core/address.ts";
+import { classifyIp } from "../../core/address-class.ts";
+import type { Logger } from "../../core/log.ts";
+import type { ControlGuard } from "./guard.ts";
+import { listenError } from "./listen-error.ts";
+import type { ControlHandler, ControlListener } from "./listener.ts";
+
+/** Room for a burst of commands while the thread is busy: some thousand offers. */
+const receiveBufferSizeBytes = 4 * 1024 * 1024;
+
+let socketsMinted = 0;
+
+export async function openDatagramListener(
+  endpoint: Endpoint,
+  guard: ControlGuard,
+  handler: ControlHandler,
+  log: Logger,
+): Promise<ControlListener> {
+  const sockets: Socket[] = [];
+  const endpoints: Endpoint[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(sockets.map((socket) => new Promise<void>((done) => socket.close(done))));
+  };
+  try {
+    for (const wanted of expand(endpoint)) {
+      // Port 0 is chosen once, for all sockets.
+      const port = wanted.port === 0 ? (endpoints[0]?.port ?? 0) : wanted.port;
+      const socket = await bindSocket({ ip: wanted.ip, port }, log);
+      sockets.push(socket);
+      endpoints.push({ ip: wanted.ip, port: socket.address().port });
+    }
+  } catch (error) {
+    await close();
+    throw listenError({ kind: "udp", endpoint }, error);
+  }
+  for (const socket of sockets) receive(socket, guard, handler, log);
+  return { endpoints, close };
+}
+
+function expand(endpoint: Endpoint): readonly Endpoint[] {
+  if (!isUnspecified(endpoint.ip)) return [endpoint];
+  const found: Endpoint[] = [];
+  for (const { address } of Object.values(networkInterfaces()).flatMap((list) => list ?? [])) {
+    const ip = parseIp(address);
+    if (ip === undefined || familyOf(ip) !== familyOf(endpoint.ip)) continue;
+    // fe80:: means nothing without its link.
+    if (familyOf(ip) === 6 && classifyIp(ip) === "link-local") continue;
+    if (!found.some((known) => known.ip === ip)) found.push({ ip, port: endpoint.port });
+  }
+  if (found.length === 0)
+    throw listenError({ kind: "udp", endpoint }, new Error("this machine has no such address"));
+  return found;
+}
+
+function bindSocket({ ip, port }: Endpoint, log: Logger): Promise<Socket> {
+  const family = familyOf(ip);
+  const socket = createSocket({
+    type: family === 6 ? "udp6" : "udp4",
+    ipv6Only: family === 6,
+    // Targets are addresses, never names.
+    lookup: (host, _options, done) => done(null, host, family),
+  });
+  return new Promise((resolve, reject) => {
+    socket.once("error", (error) => {
+      socket.close();
+      reject(error);
+    });
+    socket.bind({ address: ip, port, exclusive: true }, () => {
+      socket.removeAllListeners("error");
+      growReceiveBuffer(socket, log);
+      resolve(socket);
+    });
+  });
+}
+
+function growReceiveBuffer(socket: Socket, log: Logger): void {
+  socket.setRecvBufferSize(receiveBufferSizeBytes);
+  // Linux tells twice what it was asked for, the half being its own overhead (socket(7)).
+  const factor = process.platform === "linux" ? 2 : 1;
+  const grantedSizeBytes = socket.getRecvBufferSize() / factor;
+  if (grantedSizeBytes >= receiveBufferSizeBytes) return;
+  log.warn(
+    { wantedSizeBytes: receiveBufferSizeBytes, grantedSizeBytes },
+    "control receive buffer is smaller than wanted; raise net.core.rmem_max",
+  );
+}
+
+function receive(socket: Socket, guard: ControlGuard, handler: ControlHandler, log: Logger): void {
+  const listener = ++socketsMinted;
+  socket.on("message", (bytes, from) => {
+    const endpoint = guard.admit(from.address, from.port);
+    if (endpoint === undefined) return;
+    handler.onMessage(bytes, {
+      framing: "datagram",
+      listener,
+      endpoint,
+      reply: (reply) => sendTo(socket, endpoint, reply, log),
+    });
+  });
+  socket.on("error", (error) => log.warn({ error: error.message }, "control socket reports an error"));
+}
+
+function sendTo(socket: Socket, target: Endpoint, bytes: Uint8Array, log: Logger): void {
+  const failed = (error: Error): void =>
+    log.warn({ target: formatEndpoint(target), error: error.message }, "control reply could not be sent");
+  try {
+    socket.send(bytes, target.port, target.ip, (error) => {
+      if (error !== null) failed(error);
+    });
+  } catch (error) {
+    // A reply that is ready after the listener was closed has no socket any more.
+    failed(error instanceof Error ? error : new Error(String(error)));
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * The portable driver: node:dgram sockets and the relay's core in the main thread. Slower than epoll and unable to
+ * mark packets (TOS), but it needs nothing but Node.
+ */
+import type { RemoteInfo } from "node:dgram";
+import { ipToWords, parseIp } from "../../core/address.ts";
+import { jumboSizeBytesMax, packetHeadroomBytes, packetTailroomBytes } from "../../core/limits.ts";
+import { Handover } from "../../handover/handover.ts";
+import type { BindRequest, BindResult, DriverListener, RelayDriver, WorkerLink } from "../../relay/driver.ts";
+import { commandWords, eventWords } from "../../relay/driver.ts";
+import { holdStoreBytes } from "../../relay/hold-store.ts";
+import { WorkerCore } from "../../relay/worker-core.ts";
+import { systemClock } from "../clock.ts";
+import type { DriverOptions } from "../relay-driver.ts";
+import { RingReader, RingWriter } from "../ring.ts";
+import { makeWorkerSetup } from "../worker-setup.ts";
+import { DgramSockets } from "./dgram-sockets.ts";
+
+/** The core's deadlines are looked at this often at least. */
+const tickMsMax = 200;
+
+export class DgramDriver implements RelayDriver {
+  readonly name = "dgram";
+  readonly capacitySlots: number;
+  readonly links: readonly WorkerLink[];
+  readonly #arena = new Uint8Array(
+    packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes + holdStoreBytes,
+  );
+  readonly #sockets: DgramSockets;
+  readonly #core: WorkerCore;
+  readonly #commands: RingReader;
+  #listener: DriverListener | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isTurnDue = false;
+  #isStopped = false;
+  #whenStopped: () => void = () => undefined;
+
+  constructor(options: DriverOptions) {
+    this.capacitySlots = options.capacitySlots;
+    const setup = makeWorkerSetup(options.capacitySlots, { ...options, wakeDescriptor: 0 });
+    this.#commands = new RingReader(setup.commands, commandWords);
+    this.links = [
+      {
+        commands: new RingWriter(setup.commands, commandWords),
+        events: new RingReader(setup.events, eventWords),
+        counters: setup.counters,
+        wake: () => this.#turnSoon(),
+      },
+    ];
+    this.#sockets = new DgramSockets({
+      arena: this.#arena,
+      capacitySlots: options.capacitySlots,
+      onDatagram: (slot, data, source) => this.#guard(() => this.#receive(slot, data, source)),
+      onSendFailure: (slot) => this.#core.forwarder.countLateFailure(slot),
+    });
+    this.#core = new WorkerCore({
+      capacitySlots: options.capacitySlots,
+      arena: this.#arena,
+      holdBase: packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes,
+      counters: setup.counters,
+      sockets: this.#sockets,
+      events: new RingWriter(setup.events, eventWords),
+      forbiddenTargets: options.forbiddenTargets,
+      makePolicy: (capacitySlots, sink) => new Handover(capacitySlots, sink),
+    });
+  }
+
+  start(listener: DriverListener): Promise<void> {
+    this.#listener = listener;
+    this.#turnSoon();
+    return Promise.resolve();
+  }
+
+  bindPair(request: BindRequest, done: (result: BindResult) => void): void {
+    this.#sockets.bindPair(request.ip, request.port).then(done, (error: unknown) => {
+      this.#listener?.handleFault(0, String(error));
+    });
+  }
+
+  discard(_worker: number, rtpHandle: number, rtcpHandle: number): void {
+    this.#sockets.discard(rtpHandle);
+    this.#sockets.discard(rtcpHandle);
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    if (!this.#isStopped) {
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        this.#whenStopped = resolve;
+        timer = setTimeout(resolve, timeoutMs);
+      });
+      clearTimeout(timer);
+    }
+    clearTimeout(this.#timer);
+    this.#sockets.discardAll();
+  }
+
+  #receive(slot: number, data: Uint8Array, source: RemoteInfo): void {
+    const ip = parseIp(source.address);
+    if (ip === undefined || this.#isStopped) return;
+    const { facts } = this.#core.forwarder;
+    [facts.ip0, facts.ip1, facts.ip2, facts.ip3] = ipToWords(ip).map((word) => word | 0) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    facts.port = source.port;
+    this.#arena.set(data.subarray(0, jumboSizeBytesMax), packetHeadroomBytes);
+    const nowMs = systemClock.monotonicMs();
+    this.#core.forwarder.receive(slot, packetHeadroomBytes, data.length, nowMs);
+    this.#finish(nowMs);
+  }
+
+  /** Commands are carried out after the caller is done, and before the next datagram. */
+  #turnSoon(): void {
+    if (this.#isTurnDue || this.#isStopped) return;
+    this.#isTurnDue = true;
+    queueMicrotask(() => {
+      this.#isTurnDue = false;
+      this.#guard(() => this.#turn());
+    });
+  }
+
+  #turn(): void {
+    if (this.#isStopped) return;
+    const nowMs = systemClock.monotonicMs();
+    this.#isStopped = this.#core.drainCommands(this.#commands, nowMs);
+    this.#finish(nowMs);
+    if (this.#isStopped) this.#whenStopped();
+  }
+
+  #finish(nowMs: number): void {
+    this.#core.tick(nowMs);
+    while (this.#core.flushEvents()) this.#listener?.handleWake(0);
+    clearTimeout(this.#timer);
+    if (this.#isStopped) return;
+    const waitMs = Math.min(tickMsMax, this.#core.nextDeadlineMs() - nowMs);
+    this.#timer = setTimeout(() => this.#guard(() => this.#turn()), Math.max(1, Math.ceil(waitMs)));
+  }
+
+  /** A throw in here is a worker's death, told as one. */
+  #guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#isStopped = true;
+      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#listener?.handleFault(0, message);
+      this.#whenStopped();
+    }
+  }
+}

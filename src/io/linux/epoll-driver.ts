@@ -1,0 +1,119 @@
+/** The relay's driver on Linux: binds sockets in main, runs one thread per worker over epoll. */
+import { Worker } from "node:worker_threads";
+import type { BindRequest, BindResult, DriverListener, RelayDriver, WorkerLink } from "../../relay/driver.ts";
+import { commandWords, eventWords } from "../../relay/driver.ts";
+import type { DriverOptions } from "../relay-driver.ts";
+import { RingReader, RingWriter } from "../ring.ts";
+import { makeWorkerSetup, type WorkerSetup } from "../worker-setup.ts";
+import { Arena } from "./arena.ts";
+import { close, errno, errnoName, eventfd, write } from "./libc.ts";
+import { SocketBinder } from "./sockets.ts";
+
+/** EFD_CLOEXEC | EFD_NONBLOCK. */
+const eventfdFlags = 0x80000 | 0x800;
+
+const workerFile = new URL("../worker-main.js", import.meta.url);
+
+/** One worker's thread and the two rings to it. */
+class EpollWorker implements WorkerLink {
+  readonly commands: RingWriter;
+  readonly events: RingReader;
+  readonly counters: WorkerSetup["counters"];
+  readonly #setup: WorkerSetup;
+  readonly #arena: Arena;
+  readonly #one: number;
+  #thread: Worker | undefined;
+  #hasEnded: Promise<void> = Promise.resolve();
+  #isStopping = false;
+
+  constructor(options: DriverOptions) {
+    const wakeDescriptor = eventfd(0, eventfdFlags);
+    if (wakeDescriptor < 0) throw new Error(`eventfd: ${errnoName(errno())}`);
+    this.#setup = makeWorkerSetup(options.capacitySlots, { ...options, wakeDescriptor });
+    this.commands = new RingWriter(this.#setup.commands, commandWords);
+    this.events = new RingReader(this.#setup.events, eventWords);
+    this.counters = this.#setup.counters;
+    this.#arena = new Arena(8);
+    this.#one = this.#arena.reserve(8);
+    this.#arena.view.setInt32(this.#one, 1, true);
+  }
+
+  /** Resolves with the worker's first message, which it sends when its loop begins, or with its end. */
+  async start(onWake: () => void, onFault: (message: string) => void): Promise<void> {
+    const thread = new Worker(workerFile, { workerData: this.#setup, name: "rtpferry-relay" });
+    this.#thread = thread;
+    let message = "ended without being told to";
+    thread.on("message", () => {
+      this.events.acknowledgeWake();
+      onWake();
+    });
+    thread.on("error", (error) => {
+      message = error.stack ?? error.message;
+    });
+    this.#hasEnded = new Promise((resolve) => {
+      thread.on("exit", (code) => {
+        // What it wrote last has no message of its own any more.
+        onWake();
+        if (!this.#isStopping || code !== 0) onFault(message);
+        resolve();
+      });
+    });
+    const hasBegun = new Promise<void>((resolve) => {
+      thread.once("message", () => resolve());
+    });
+    await Promise.race([hasBegun, this.#hasEnded]);
+  }
+
+  wake(): void {
+    if (this.commands.requestWake()) write(this.#setup.wakeDescriptor, this.#arena.address + this.#one, 8);
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    this.#isStopping = true;
+    let timer: NodeJS.Timeout | undefined;
+    const expired = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        // It returns from its wait within 200 ms, so this ends it unless it is stuck for good.
+        void this.#thread?.terminate().then(() => resolve());
+      }, timeoutMs);
+    });
+    await Promise.race([this.#hasEnded, expired]);
+    clearTimeout(timer);
+    close(this.#setup.wakeDescriptor);
+  }
+}
+
+export class EpollDriver implements RelayDriver {
+  readonly name = "epoll";
+  readonly capacitySlots: number;
+  readonly links: readonly EpollWorker[];
+  readonly #binder = new SocketBinder();
+
+  constructor(options: DriverOptions) {
+    this.capacitySlots = options.capacitySlots;
+    this.links = Array.from({ length: options.workers }, () => new EpollWorker(options));
+  }
+
+  async start(listener: DriverListener): Promise<void> {
+    const started = this.links.map((worker, index) =>
+      worker.start(
+        () => listener.handleWake(index),
+        (message) => listener.handleFault(index, message),
+      ),
+    );
+    await Promise.all(started);
+  }
+
+  bindPair(request: BindRequest, done: (result: BindResult) => void): void {
+    done(this.#binder.bindPair(request.ip, request.port, request.tos));
+  }
+
+  discard(_worker: number, rtpHandle: number, rtcpHandle: number): void {
+    close(rtpHandle);
+    close(rtcpHandle);
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    await Promise.all(this.links.map((worker) => worker.stop(timeoutMs)));
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * A worker's loop on Linux: wait, read one datagram from each socket that has some, hand it to the core, which sends
+ * from where it lies. The loop runs until main says stop; the thread's own event loop does not turn meanwhile.
+ *
+ * Epoll is level-triggered, so one read per report is enough: what remains is reported again, other sockets get their
+ * turn first, and the read that would only say EAGAIN is saved.
+ */
+import { jumboSizeBytesMax } from "../../core/limits.ts";
+import type { CounterMemory } from "../../relay/counters.ts";
+import { workerField } from "../../relay/counters.ts";
+import { reason } from "../../relay/reasons.ts";
+import type { WorkerCore } from "../../relay/worker-core.ts";
+import type { RingReader, RingWriter } from "../ring.ts";
+import type { Arena } from "./arena.ts";
+import { Coalescer } from "./coalescer.ts";
+import { type EpollSockets, isInet } from "./epoll-sockets.ts";
+import {
+  type BoxedNumbers,
+  clockGettime,
+  clockMonotonic,
+  epoll,
+  epollWait,
+  errno,
+  errnoName,
+  error,
+  messageFlag,
+  read,
+  recvfrom,
+  socketAddress,
+  usleep,
+} from "./libc.ts";
+
+const eventsMax = 256;
+/** Main and the watchdog want a sign of life at least this often. */
+const waitMsMax = 200;
+/** Slot number of the eventfd in the epoll set. */
+const wakeSlot = -1;
+const receiveFlags = messageFlag.dontwait | messageFlag.trunc;
+
+export interface LoopParts {
+  readonly arena: Arena;
+  readonly core: WorkerCore;
+  readonly sockets: EpollSockets;
+  readonly commands: RingReader;
+  readonly events: RingWriter;
+  readonly counters: CounterMemory;
+  readonly wakeDescriptor: number;
+  readonly coalesces: boolean;
+  /** Makes main look at the event ring. */
+  wakeMain(): void;
+  /** Called about once a second, off the packet path. */
+  everySecond(): void;
+}
+
+/** Bytes of the arena the loop needs. */
+export const loopBytes = eventsMax * epoll.eventBytes + 512;
+
+/** Entries of the numbers given to calls. */
+const boxed = { events: 1, packet: 2, source: 3, sourceBytes: 4, time: 5, now: 6 } as const;
+
+export class EpollLoop {
+  readonly #parts: LoopParts;
+  readonly #view: DataView;
+  readonly #events: number;
+  readonly #source: number;
+  readonly #sourceBytes: number;
+  readonly #time: number;
+  readonly #boxed: BoxedNumbers;
+  readonly #coalescer: Coalescer;
+  #isWoken = false;
+  #nextSecondMs = 0;
+
+  constructor(parts: LoopParts) {
+    const { arena } = parts;
+    this.#parts = parts;
+    this.#view = arena.view;
+    this.#events = arena.reserve(eventsMax * epoll.eventBytes);
+    this.#source = arena.reserve(socketAddress.slotBytes + 4);
+    this.#sourceBytes = this.#source + socketAddress.slotBytes;
+    this.#time = arena.reserve(16);
+    const offsets = [
+      this.#events,
+      parts.sockets.packetOffset,
+      this.#source,
+      this.#sourceBytes,
+      this.#time,
+    ];
+    this.#boxed = [null, ...offsets.map((offset) => arena.address + offset), 0];
+    this.#coalescer = new Coalescer(parts.coalesces);
+    parts.sockets.watch(parts.wakeDescriptor, wakeSlot, 0);
+  }
+
+  /** Returns once main has said stop and everything is closed. */
+  run(): void {
+    let isStopped = false;
+    let timeoutMs = 0;
+    while (!isStopped) {
+      const ready = epollWait(this.#parts.sockets.epoll, this.#boxed[boxed.events]!, eventsMax, timeoutMs);
+      if (ready < 0 && errno() !== error.EINTR) throw new Error(`epoll_wait: ${errnoName(errno())}`);
+      this.#boxed[boxed.now] = this.#readClock();
+      const nowMs = this.#boxed[boxed.now]!;
+      isStopped = this.#wake(ready, nowMs);
+      timeoutMs = this.#timeout(nowMs);
+      const pauseUs = this.#coalescer.pauseUs(ready, nowMs);
+      if (pauseUs > 0) {
+        this.#parts.counters.worker[workerField.pauses]!++;
+        usleep(pauseUs);
+      }
+    }
+  }
+
+  #wake(ready: number, nowMs: number): boolean {
+    const { core, counters } = this.#parts;
+    counters.worker[workerField.wakeups]!++;
+    this.#isWoken = false;
+    for (let index = 0; index < ready; index++) this.#handleEvent(index, this.#boxed[boxed.now]!);
+    const isStopped = this.#isWoken && core.drainCommands(this.#parts.commands, nowMs);
+    core.tick(nowMs);
+    this.#tellMain(isStopped);
+    if (nowMs >= this.#nextSecondMs) {
+      this.#nextSecondMs = nowMs + 1000;
+      this.#parts.everySecond();
+    }
+    return isStopped;
+  }
+
+  #tellMain(isStopped: boolean): void {
+    const { core, events } = this.#parts;
+    if (core.flushEvents() && events.requestWake()) this.#parts.wakeMain();
+    // The last events must not be left behind; main keeps reading while it waits for the end.
+    while (isStopped && core.owesEvents) {
+      usleep(1000);
+      if (core.flushEvents() && events.requestWake()) this.#parts.wakeMain();
+    }
+  }
+
+  #handleEvent(index: number, nowMs: number): void {
+    const at = this.#events + index * epoll.eventBytes + epoll.dataOffset;
+    const slot = this.#view.getInt32(at, true);
+    if (slot === wakeSlot) {
+      this.#isWoken = true;
+      this.#parts.commands.acknowledgeWake();
+      read(this.#parts.wakeDescriptor, this.#boxed[boxed.time]!, 8);
+    } else if (this.#parts.core.isOpen(slot, this.#view.getInt32(at + 4, true))) {
+      this.#receive(slot, nowMs);
+    } else {
+      this.#parts.core.forwarder.countReceiveTrouble(reason.staleWakeup);
+    }
+  }
+
+  #receive(slot: number, nowMs: number): void {
+    const view = this.#view;
+    const { sockets, core } = this.#parts;
+    const source = this.#source;
+    view.setInt32(this.#sourceBytes, socketAddress.slotBytes, true);
+    const sizeBytes = recvfrom(
+      sockets.descriptors[slot]!,
+      this.#boxed[boxed.packet]!,
+      jumboSizeBytesMax,
+      receiveFlags,
+      this.#boxed[boxed.source]!,
+      this.#boxed[boxed.sourceBytes]!,
+    );
+    if (sizeBytes < 0) {
+      // A pending ICMP error or a datagram with a bad checksum: the socket is as good as before.
+      core.forwarder.countReceiveTrouble(reason.receiveFailed);
+      return;
+    }
+    const { facts } = core.forwarder;
+    facts.port = view.getUint16(source + socketAddress.port);
+    if (isInet(view, source)) {
+      facts.ip0 = 0;
+      facts.ip1 = 0;
+      facts.ip2 = 0xffff;
+      facts.ip3 = view.getInt32(source + socketAddress.inetIp);
+    } else {
+      facts.ip0 = view.getInt32(source + socketAddress.inet6Ip);
+      facts.ip1 = view.getInt32(source + socketAddress.inet6Ip + 4);
+      facts.ip2 = view.getInt32(source + socketAddress.inet6Ip + 8);
+      facts.ip3 = view.getInt32(source + socketAddress.inet6Ip + 12);
+    }
+    core.forwarder.receive(slot, sockets.packetOffset, sizeBytes, nowMs);
+  }
+
+  #timeout(nowMs: number): number {
+    const { core } = this.#parts;
+    const dueMs = core.nextDeadlineMs() - nowMs;
+    const waitMs = core.owesEvents ? 10 : waitMsMax;
+    return dueMs <= 0 ? 0 : Math.ceil(Math.min(dueMs, waitMs));
+  }
+
+  #readClock(): number {
+    clockGettime(clockMonotonic, this.#boxed[boxed.time]!);
+    const view = this.#view;
+    const seconds = view.getInt32(this.#time + 4, true) * 4_294_967_296 + view.getUint32(this.#time, true);
+    return seconds * 1000 + view.getUint32(this.#time + 8, true) / 1e6;
+  }
+}

@@ -1,0 +1,99 @@
+/** Media sockets on Linux: bound by main, then handed to a worker as a number. */
+import { familyOf, type IpAddress, ipToWords } from "../../core/address.ts";
+import type { BindResult } from "../../relay/driver.ts";
+import { Arena } from "./arena.ts";
+import {
+  addressFamily,
+  bind,
+  close,
+  errno,
+  error,
+  option,
+  setsockopt,
+  socket,
+  socketAddress,
+  socketType,
+} from "./libc.ts";
+
+/** Half a second of 4 Mbit/s video; the kernel's default loses packets while a worker pauses. */
+const receiveBufferBytes = 256 * 1024;
+
+/** Writes a socket address; the words are `ipToWords`'s, IPv4 as ::ffff:a.b.c.d. Returns its size. */
+export function writeSocketAddress(
+  view: DataView,
+  at: number,
+  isV6: boolean,
+  ip0: number,
+  ip1: number,
+  ip2: number,
+  ip3: number,
+  port: number,
+): number {
+  view.setUint16(at + socketAddress.port, port);
+  if (!isV6) {
+    view.setUint16(at, addressFamily.inet, true);
+    view.setInt32(at + socketAddress.inetIp, ip3);
+    view.setFloat64(at + 8, 0);
+    return socketAddress.inetBytes;
+  }
+  view.setUint16(at, addressFamily.inet6, true);
+  // Flow label and scope stay zero.
+  view.setInt32(at + 4, 0);
+  view.setInt32(at + socketAddress.inet6Ip, ip0);
+  view.setInt32(at + socketAddress.inet6Ip + 4, ip1);
+  view.setInt32(at + socketAddress.inet6Ip + 8, ip2);
+  view.setInt32(at + socketAddress.inet6Ip + 12, ip3);
+  view.setInt32(at + 24, 0);
+  return socketAddress.inet6Bytes;
+}
+
+/** Binds pairs for main. One scratch arena, so nothing is allocated per socket. */
+export class SocketBinder {
+  readonly #arena = new Arena(1);
+  readonly #address = this.#arena.reserve(socketAddress.slotBytes);
+  readonly #value = this.#arena.reserve(4);
+
+  /** Both sockets or none. */
+  bindPair(ip: IpAddress, port: number, tos: number): BindResult {
+    const rtpHandle = this.#bindOne(ip, port, tos);
+    if (rtpHandle < 0) return { ok: false, reason: bindFailure(-rtpHandle) };
+    const rtcpHandle = this.#bindOne(ip, port + 1, tos);
+    if (rtcpHandle >= 0) return { ok: true, rtpHandle, rtcpHandle };
+    close(rtpHandle);
+    return { ok: false, reason: bindFailure(-rtcpHandle) };
+  }
+
+  /** A descriptor, or the negative error number. SO_REUSEPORT stays off, so a taken port is refused. */
+  #bindOne(ip: IpAddress, port: number, tos: number): number {
+    const isV6 = familyOf(ip) === 6;
+    const domain = isV6 ? addressFamily.inet6 : addressFamily.inet;
+    const fd = socket(domain, socketType.datagram | socketType.nonblock | socketType.cloexec, 0);
+    if (fd < 0) return -errno();
+    this.#set(fd, option.socket.level, option.socket.receiveBuffer, receiveBufferBytes);
+    if (isV6) {
+      this.#set(fd, option.ipv6.level, option.ipv6.v6only, 1);
+      this.#set(fd, option.ipv6.level, option.ipv6.mtuDiscover, option.mtuDiscoverOff);
+      if (tos !== 0) this.#set(fd, option.ipv6.level, option.ipv6.trafficClass, tos);
+    } else {
+      this.#set(fd, option.ip.level, option.ip.mtuDiscover, option.mtuDiscoverOff);
+      if (tos !== 0) this.#set(fd, option.ip.level, option.ip.tos, tos);
+    }
+    const [ip0, ip1, ip2, ip3] = ipToWords(ip);
+    const size = writeSocketAddress(this.#arena.view, this.#address, isV6, ip0, ip1, ip2, ip3, port);
+    if (bind(fd, this.#arena.address + this.#address, size) === 0) return fd;
+    const code = errno();
+    close(fd);
+    return -code;
+  }
+
+  #set(fd: number, level: number, name: number, value: number): void {
+    this.#arena.view.setInt32(this.#value, value, true);
+    setsockopt(fd, level, name, this.#arena.address + this.#value, 4);
+  }
+}
+
+function bindFailure(code: number): (BindResult & { readonly ok: false })["reason"] {
+  if (code === error.EMFILE || code === error.ENFILE || code === error.ENOBUFS) return "no-descriptors";
+  // Anything else that concerns the port alone (in use, privileged) makes the relay try another.
+  return code === error.EADDRNOTAVAIL ? "no-address" : "port-taken";
+}

@@ -1,0 +1,74 @@
+/** Entry of a relay worker's thread on Linux: lays out the arena, joins core and sockets, runs the loop to its end. */
+import { GCProfiler } from "node:v8";
+import { parentPort, workerData } from "node:worker_threads";
+import { Handover } from "../handover/handover.ts";
+import { workerField } from "../relay/counters.ts";
+import { commandWords, eventWords } from "../relay/driver.ts";
+import { holdStoreBytes } from "../relay/hold-store.ts";
+import { WorkerCore } from "../relay/worker-core.ts";
+import { Arena } from "./linux/arena.ts";
+import { EpollLoop, loopBytes } from "./linux/epoll-loop.ts";
+import { EpollSockets, socketsBytes } from "./linux/epoll-sockets.ts";
+import { RingReader, RingWriter } from "./ring.ts";
+import type { WorkerSetup } from "./worker-setup.ts";
+
+/** Folds what V8 says about collections into the worker's counters, then listens anew. */
+class CollectionWatch {
+  readonly #record: Float64Array;
+  #profiler = new GCProfiler();
+
+  constructor(record: Float64Array) {
+    this.#record = record;
+    this.#profiler.start();
+  }
+
+  fold(): void {
+    // The cost is in microseconds.
+    for (const { cost } of this.#profiler.stop()?.statistics ?? []) {
+      const record = this.#record;
+      const add = (field: number, value: number): void => {
+        record[field] = (record[field] ?? 0) + value;
+      };
+      add(workerField.collections, 1);
+      add(workerField.collectionMsTotal, cost / 1000);
+      record[workerField.collectionMsMax] = Math.max(record[workerField.collectionMsMax] ?? 0, cost / 1000);
+    }
+    this.#profiler = new GCProfiler();
+    this.#profiler.start();
+  }
+}
+
+function run(setup: WorkerSetup): void {
+  const arena = new Arena(loopBytes + socketsBytes(setup.capacitySlots) + holdStoreBytes);
+  const sockets = new EpollSockets(arena, setup.capacitySlots);
+  const commands = new RingReader(setup.commands, commandWords);
+  const events = new RingWriter(setup.events, eventWords);
+  const collections = new CollectionWatch(setup.counters.worker);
+  const core = new WorkerCore({
+    capacitySlots: setup.capacitySlots,
+    arena: arena.bytes,
+    holdBase: arena.reserve(holdStoreBytes),
+    counters: setup.counters,
+    sockets,
+    events,
+    forbiddenTargets: setup.forbiddenTargets,
+    makePolicy: (capacitySlots, sink) => new Handover(capacitySlots, sink),
+  });
+  const loop = new EpollLoop({
+    arena,
+    core,
+    sockets,
+    commands,
+    events,
+    counters: setup.counters,
+    wakeDescriptor: setup.wakeDescriptor,
+    coalesces: setup.coalesces,
+    wakeMain: () => parentPort?.postMessage(undefined),
+    everySecond: () => collections.fold(),
+  });
+  // Tells main that this worker reads its sockets from now on.
+  parentPort?.postMessage(undefined);
+  loop.run();
+}
+
+run(workerData as WorkerSetup);

@@ -1,0 +1,40 @@
+/** What main gives a relay worker to start with: shared memory and numbers, nothing that lives. */
+import { type CounterMemory, counterSizes } from "../relay/counters.ts";
+import { commandWords, eventWords } from "../relay/driver.ts";
+import { allocateRing } from "./ring.ts";
+
+/** Records of each ring; beyond them main queues commands, and a worker keeps its events. */
+const commandRecords = 1_024;
+const eventRecords = 1_024;
+
+export interface WorkerSetup {
+  readonly capacitySlots: number;
+  readonly commands: SharedArrayBuffer;
+  readonly events: SharedArrayBuffer;
+  readonly counters: CounterMemory;
+  /** Endpoints never to send to, five words each. */
+  readonly forbiddenTargets: Int32Array;
+  /** eventfd that main writes to; 0 for a worker that has no thread. */
+  readonly wakeDescriptor: number;
+  /** Pause under load so that packets gather. */
+  readonly coalesces: boolean;
+}
+
+export function makeWorkerSetup(
+  capacitySlots: number,
+  own: Pick<WorkerSetup, "forbiddenTargets" | "wakeDescriptor" | "coalesces">,
+): WorkerSetup {
+  const sizes = counterSizes(capacitySlots);
+  const table = (doubles: number): Float64Array => new Float64Array(new SharedArrayBuffer(8 * doubles));
+  return {
+    capacitySlots,
+    commands: allocateRing(commandRecords, commandWords),
+    events: allocateRing(eventRecords, eventWords),
+    counters: {
+      worker: table(sizes.worker),
+      sockets: table(sizes.sockets),
+      streams: table(sizes.streams),
+    },
+    ...own,
+  };
+}

@@ -1,0 +1,145 @@
+/** Main's reading side of the counters: plain values of one moment out of shared doubles. */
+import { ssrcsPerSlotMax } from "../core/limits.ts";
+import type { PairCounters, SocketCounters, StreamCounters } from "../core/plan/counters.ts";
+import type { MonotonicMs } from "../core/time.ts";
+import { reception } from "../rtp/reception.ts";
+import { type CounterMemory, socketAt, socketField, streamAt, workerField } from "./counters.ts";
+import { evidenceName, readEndpoint } from "./events.ts";
+import { type ReasonName, reason, reasonNames } from "./reasons.ts";
+
+/** A writer is inside for well under a microsecond; beyond this the last try is as good as any. */
+const attemptsMax = 100;
+
+/** Whether the record is of this pair already, or still a predecessor's. */
+export function isCurrent(memory: CounterMemory, slot: number, generation: number): boolean {
+  return memory.sockets[socketAt(slot + 1) + socketField.generation] === generation;
+}
+
+const silentSocket: SocketCounters = {
+  packetsIn: 0,
+  bytesIn: 0,
+  packetsOut: 0,
+  bytesOut: 0,
+  errorsIn: 0,
+  errorsOut: 0,
+  lastPacketAt: undefined,
+  provenSource: undefined,
+  evidence: undefined,
+  sendTarget: undefined,
+};
+
+/** The counters of a pair whose worker has not taken it over yet. */
+export const silentPair: PairCounters = { rtp: silentSocket, rtcp: silentSocket, streams: [] };
+
+export function readPair(memory: CounterMemory, slot: number, capacitySlots: number): PairCounters {
+  return consistently(memory.sockets, socketAt(slot), () => ({
+    rtp: readSocket(memory.sockets, slot),
+    rtcp: readSocket(memory.sockets, slot + 1),
+    streams: readStreams(memory, slot, capacitySlots),
+  }));
+}
+
+/** Arrival of the last accepted packet on either socket. */
+export function readLastPacketAt(memory: CounterMemory, slot: number): MonotonicMs | undefined {
+  const at = socketAt(slot) + socketField.lastPacketAt;
+  const latest = Math.max(memory.sockets[at]!, memory.sockets[at + socketField.size]!);
+  return latest === 0 ? undefined : (latest as MonotonicMs);
+}
+
+/** Repeats a read until no writer was inside while it ran. */
+function consistently<Value>(table: Float64Array, at: number, read: () => Value): Value {
+  for (let attempt = 1; ; attempt++) {
+    const before = table[at + socketField.version]!;
+    const value = read();
+    const isClean = before % 2 === 0 && table[at + socketField.version] === before;
+    if (isClean || attempt === attemptsMax) return value;
+  }
+}
+
+function readSocket(table: Float64Array, slot: number): SocketCounters {
+  const at = socketAt(slot);
+  const lastPacketAt = table[at + socketField.lastPacketAt]!;
+  return {
+    packetsIn: table[at + socketField.packetsIn]!,
+    bytesIn: table[at + socketField.bytesIn]!,
+    packetsOut: table[at + socketField.packetsOut]!,
+    bytesOut: table[at + socketField.bytesOut]!,
+    errorsIn: table[at + socketField.errorsIn]!,
+    errorsOut: table[at + socketField.errorsOut]!,
+    lastPacketAt: lastPacketAt === 0 ? undefined : (lastPacketAt as MonotonicMs),
+    provenSource: readEndpoint(table, at + socketField.proven),
+    evidence: evidenceName(table[at + socketField.evidence]!),
+    sendTarget: readEndpoint(table, at + socketField.target),
+  };
+}
+
+function readStreams(memory: CounterMemory, slot: number, capacitySlots: number): StreamCounters[] {
+  const used = Math.min(memory.sockets[socketAt(slot) + socketField.streams]!, ssrcsPerSlotMax);
+  const streams: StreamCounters[] = [];
+  for (let rank = 0; rank < used; rank++) {
+    streams.push(readStream(memory.streams, streamAt(slot, rank, capacitySlots)));
+  }
+  return streams.sort((a, b) => b.lastPacketAt - a.lastPacketAt);
+}
+
+function readStream(table: Float64Array, at: number): StreamCounters {
+  const clockRateHz = table[at + reception.clockRateHz]!;
+  return {
+    ssrc: table[at + reception.ssrc]!,
+    packets: table[at + reception.packets]!,
+    bytes: table[at + reception.bytes]!,
+    payloadType: table[at + reception.payloadType]!,
+    lastSequence: table[at + reception.lastSequence]!,
+    lastTimestamp: table[at + reception.lastTimestamp]!,
+    packetsLost: table[at + reception.packetsLost]!,
+    jitterMs: clockRateHz === 0 ? 0 : (1000 * table[at + reception.jitter]!) / clockRateHz,
+    lastPacketAt: table[at + reception.lastPacketAt]! as MonotonicMs,
+  };
+}
+
+/** What one worker has done since it started. Sums grow for ever; `heldBytes` and `openSlots` are now. */
+export interface WorkerStats {
+  /** Grows with every wake-up, at least five times a second; a standstill is a hung worker. */
+  readonly heartbeat: number;
+  /** Accepted packets and their bytes. */
+  readonly packets: number;
+  readonly bytes: number;
+  readonly wakeups: number;
+  readonly pauses: number;
+  readonly heldBytes: number;
+  readonly openSlots: number;
+  readonly collections: number;
+  readonly collectionMsTotal: number;
+  readonly collectionMsMax: number;
+  /** Ends of datagrams by name; `relay` are those that left. */
+  readonly reasons: Readonly<Record<ReasonName, number>>;
+  readonly handoverNotes: Readonly<
+    Record<"proven" | "switched" | "rolledBack" | "struck" | "refused", number>
+  >;
+}
+
+export function readWorker(record: Float64Array): WorkerStats {
+  const reasons = {} as Record<ReasonName, number>;
+  for (const name of reasonNames) reasons[name] = record[workerField.reasons + reason[name]]!;
+  const note = (code: number): number => record[workerField.notes + code]!;
+  return {
+    heartbeat: record[workerField.heartbeat]!,
+    packets: record[workerField.packets]!,
+    bytes: record[workerField.bytes]!,
+    wakeups: record[workerField.wakeups]!,
+    pauses: record[workerField.pauses]!,
+    heldBytes: record[workerField.heldBytes]!,
+    openSlots: record[workerField.openSlots]!,
+    collections: record[workerField.collections]!,
+    collectionMsTotal: record[workerField.collectionMsTotal]!,
+    collectionMsMax: record[workerField.collectionMsMax]!,
+    reasons,
+    handoverNotes: {
+      proven: note(1),
+      switched: note(2),
+      rolledBack: note(3),
+      struck: note(4),
+      refused: note(5),
+    },
+  };
+}

@@ -1,0 +1,78 @@
+/**
+ * The counters a worker writes and main reads, as plain doubles in shared memory.
+ *
+ * One writer, monotonic sums, plain stores. Each record carries a version that is odd while its writer is inside, so
+ * a reader takes several fields of one moment. Streams lie rank by rank (the first stream of all pairs, then the
+ * second, ...), so that pairs with one stream, nearly all, touch one small record each.
+ */
+import { ssrcsPerSlotMax } from "../core/limits.ts";
+import { reception } from "../rtp/reception.ts";
+import { reasonCount } from "./reasons.ts";
+
+/** Fields of one socket's record. */
+export const socketField = {
+  version: 0,
+  packetsIn: 1,
+  bytesIn: 2,
+  packetsOut: 3,
+  bytesOut: 4,
+  errorsIn: 5,
+  errorsOut: 6,
+  /** 0 before the first. */
+  lastPacketAt: 7,
+  /** Evidence code of the proven source, 0 before proof. */
+  evidence: 8,
+  /** Four IP words and the port. */
+  proven: 9,
+  target: 14,
+  /** Streams in use of this RTP socket. */
+  streams: 19,
+  /** The pair's generation, so that a reader knows a predecessor's record. */
+  generation: 20,
+  size: 24,
+} as const;
+
+/** Fields of the worker's own record; the reasons follow from `reasons` on. */
+export const workerField = {
+  heartbeat: 0,
+  packets: 1,
+  bytes: 2,
+  wakeups: 3,
+  /** Held right now. */
+  heldBytes: 4,
+  openSlots: 5,
+  /** Garbage collections of the worker's heap. */
+  collections: 6,
+  collectionMsTotal: 7,
+  collectionMsMax: 8,
+  /** Coalescing pauses taken. */
+  pauses: 9,
+  /** Counts of the handover policy's notes, by `handoverNote` code. */
+  notes: 10,
+  reasons: 16,
+  size: 16 + reasonCount,
+} as const;
+
+export interface CounterMemory {
+  readonly worker: Float64Array;
+  readonly sockets: Float64Array;
+  readonly streams: Float64Array;
+}
+
+/** Doubles needed for so many slots (two a pair). */
+export function counterSizes(capacitySlots: number): Readonly<Record<keyof CounterMemory, number>> {
+  return {
+    worker: workerField.size,
+    sockets: capacitySlots * socketField.size,
+    streams: (capacitySlots / 2) * ssrcsPerSlotMax * reception.size,
+  };
+}
+
+export function socketAt(slot: number): number {
+  return slot * socketField.size;
+}
+
+/** Start of the record of the `rank`-th stream of a pair; `slot` is either of its slots. */
+export function streamAt(slot: number, rank: number, capacitySlots: number): number {
+  return (rank * (capacitySlots >>> 1) + (slot >>> 1)) * reception.size;
+}

@@ -1,0 +1,45 @@
+/**
+ * Every way a datagram can end in a worker, each a counter of the same name: the verdicts of the handover policy
+ * first, under their own codes, then the relay's own.
+ */
+import { verdict } from "../handover/contract.ts";
+
+export const reason = {
+  ...verdict,
+  /** Nothing RFC 7983 knows, or a header that does not fit its datagram. */
+  malformed: 12,
+  /** Longer than the largest datagram carried. */
+  tooLarge: 13,
+  stun: 14,
+  dtls: 15,
+  /** RTP that came to an RTCP port. */
+  rtpOnRtcpPort: 16,
+  /** Accepted, but the pair has no peer, or the peer is closed. */
+  noPeer: 17,
+  /** Accepted, but nobody knows yet where the peer is. */
+  noTarget: 18,
+  /** Accepted, but the peer is on hold. */
+  peerOnHold: 19,
+  /** Accepted, but this party's media is blocked. */
+  mediaBlocked: 20,
+  /** A pending ICMP error was met and the send repeated; not an end of a packet. */
+  sendRetried: 21,
+  /** The kernel's queue was full. */
+  sendQueueFull: 22,
+  sendFailed: 23,
+  /** Held packets that were never released: store full, too large for it, too old, given up. */
+  heldStoreFull: 24,
+  heldTooLarge: 25,
+  heldExpired: 26,
+  heldDropped: 27,
+  heldReleased: 28,
+  /** A send target that is one of our own listening sockets, the sending pair or its peer; refused. */
+  forbiddenTarget: 29,
+  /** A wake-up for a socket that is closed by now. */
+  staleWakeup: 30,
+  receiveFailed: 31,
+} as const;
+
+export type ReasonName = keyof typeof reason;
+export const reasonNames = Object.keys(reason) as readonly ReasonName[];
+export const reasonCount = 32;

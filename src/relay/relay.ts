@@ -1,0 +1,307 @@
+/**
+ * The relay as main sees it: carries out the call room's actions and tells it what came of them.
+ *
+ * Owns the ports, the placement of pairs on workers and the names of slots; the packets themselves never come here.
+ * Sockets are bound by the driver, handed to a worker with a command, and from then on belong to that worker; a port
+ * and a slot are free again when the worker has said `closed`.
+ */
+import type { Endpoint } from "../core/address.ts";
+import type { CounterReader, PairCounters } from "../core/plan/counters.ts";
+import type {
+  GroupId,
+  OpenFailure,
+  OpenPair,
+  PairId,
+  PairSettings,
+  RelayAction,
+  RelayEvent,
+} from "../core/plan/plan.ts";
+import type { Random } from "../core/random.ts";
+import type { Clock, MonotonicMs } from "../core/time.ts";
+import { CommandQueue } from "./command-queue.ts";
+import {
+  isCurrent,
+  readLastPacketAt,
+  readPair,
+  readWorker,
+  silentPair,
+  type WorkerStats,
+} from "./counter-view.ts";
+import type { BindResult, DriverListener, RelayDriver } from "./driver.ts";
+import { eventField, eventKind, evidenceName, readEndpoint } from "./events.ts";
+import { type InterfaceStats, Interfaces, type RelayInterface } from "./interfaces.ts";
+import { type Place, Placement } from "./placement.ts";
+
+export interface RelayOptions {
+  readonly driver: RelayDriver;
+  readonly interfaces: readonly RelayInterface[];
+  readonly portMin: number;
+  readonly portMax: number;
+  /** For pairs that ask for none. */
+  readonly tos: number;
+  readonly random: Random;
+  readonly clock: Clock;
+  /** May run inside `perform`. A closed pair's counters can be read until it returns. */
+  readonly onEvent: (event: RelayEvent) => void;
+  /** A worker died; the process has to end. */
+  readonly onFault: (message: string) => void;
+}
+
+export interface RelayStats {
+  readonly driver: string;
+  readonly interfaces: readonly InterfaceStats[];
+  readonly workers: readonly (WorkerStats & {
+    readonly usedPairs: number;
+    readonly waitingCommands: number;
+  })[];
+}
+
+interface PairEntry {
+  readonly request: OpenPair;
+  readonly place: Place;
+  state: "opening" | "open" | "closing";
+  local: Endpoint | undefined;
+  settings: PairSettings | undefined;
+}
+
+/** Ports tried for one pair before giving up; each was held by another process. */
+const bindAttemptsMax = 64;
+/** How long workers may take to close their sockets. */
+const stopTimeoutMs = 2_000;
+
+export class Relay implements CounterReader, DriverListener {
+  /** Resolves when every worker reads its sockets; a relay that serves before loses the overflow of their buffers. */
+  readonly ready: Promise<void>;
+  readonly #options: RelayOptions;
+  readonly #driver: RelayDriver;
+  readonly #interfaces: Interfaces;
+  readonly #placement: Placement;
+  readonly #queues: readonly CommandQueue[];
+  readonly #pairs = new Map<PairId, PairEntry>();
+  /** By worker: the pair in each RTP slot. */
+  readonly #bySlot: readonly Map<number, PairEntry>[];
+  readonly #groups = new Map<GroupId, Set<PairEntry>>();
+  #isStopping = false;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#driver = options.driver;
+    this.#interfaces = new Interfaces(options.interfaces, options.portMin, options.portMax, options.random);
+    this.#placement = new Placement(options.driver.links.length, options.driver.capacitySlots);
+    this.#queues = options.driver.links.map((link) => new CommandQueue(link));
+    this.#bySlot = options.driver.links.map(() => new Map());
+    this.ready = options.driver.start(this);
+  }
+
+  perform(action: RelayAction): void {
+    if (action.kind === "open") this.#open(action);
+    else if (action.kind === "configure") this.#configure(action.pair, action.settings);
+    else this.#close(action.pair);
+  }
+
+  read(pair: PairId): PairCounters | undefined {
+    const entry = this.#pairs.get(pair);
+    if (entry === undefined) return undefined;
+    const { worker, slot, generation } = entry.place;
+    const memory = this.#driver.links[worker]!.counters;
+    if (!isCurrent(memory, slot, generation)) return silentPair;
+    return readPair(memory, slot, this.#driver.capacitySlots);
+  }
+
+  lastPacketAt(pair: PairId): MonotonicMs | undefined {
+    const entry = this.#pairs.get(pair);
+    if (entry === undefined) return undefined;
+    const { worker, slot, generation } = entry.place;
+    const memory = this.#driver.links[worker]!.counters;
+    return isCurrent(memory, slot, generation) ? readLastPacketAt(memory, slot) : undefined;
+  }
+
+  stats(): RelayStats {
+    return {
+      driver: this.#driver.name,
+      interfaces: this.#interfaces.stats(),
+      workers: this.#driver.links.map((link, worker) => ({
+        ...readWorker(link.counters.worker),
+        usedPairs: this.#placement.usedPairs(worker),
+        waitingCommands: this.#queues[worker]!.waitingCount,
+      })),
+    };
+  }
+
+  /** Closes every socket and ends the workers; later opens are refused. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    for (const queue of this.#queues) queue.submit({ kind: "stop", at: { slot: 0, generation: 0 } });
+    await this.#driver.stop(stopTimeoutMs);
+  }
+
+  handleFault(worker: number, message: string): void {
+    this.#options.onFault(`relay worker ${worker}: ${message}`);
+  }
+
+  handleWake(worker: number): void {
+    const { events } = this.#driver.links[worker]!;
+    for (let at = events.begin(); at >= 0; at = events.begin()) {
+      const slot = events.words[at + eventField.slot]!;
+      const entry = this.#bySlot[worker]!.get(slot & ~1);
+      const isCurrentEvent = entry?.place.generation === events.words[at + eventField.generation];
+      const kind = events.words[at + eventField.kind];
+      const evidence = evidenceName(events.words[at + eventField.evidence]!);
+      const source = readEndpoint(events.words, at + eventField.source);
+      events.release();
+      if (entry === undefined || !isCurrentEvent) continue;
+      if (kind === eventKind.closed) {
+        this.#handleClosed(entry);
+      } else if (kind === eventKind.proven && source !== undefined && evidence !== undefined) {
+        const { pair } = entry.request;
+        const component = (slot & 1) === 0 ? "rtp" : "rtcp";
+        this.#options.onEvent({ kind: "source-proven", pair, component, source, evidence });
+      }
+    }
+    this.#queues[worker]!.flush();
+  }
+
+  #open(request: OpenPair): void {
+    if (this.#pairs.has(request.pair)) throw new Error(`relay: pair ${request.pair} is open`);
+    const addresses = this.#interfaces.choose(request);
+    const place = addresses.length === 0 ? undefined : this.#placement.take(request.group);
+    if (place === undefined) {
+      this.#fail(request, addresses.length === 0 ? "no-interface" : "no-ports");
+    } else if (this.#isStopping || this.#queues[place.worker]!.isOverloaded) {
+      this.#placement.giveBack(request.group, place);
+      this.#fail(request, "overloaded");
+    } else {
+      const entry: PairEntry = { request, place, state: "opening", local: undefined, settings: undefined };
+      this.#remember(entry);
+      this.#bind(entry, addresses, 0);
+    }
+  }
+
+  /** Takes a port of the first address that has one and binds it; a taken port leads to the next. */
+  #bind(entry: PairEntry, addresses: readonly RelayInterface[], attempt: number): void {
+    const { clock, tos } = this.#options;
+    const [address, ...others] = addresses;
+    if (address === undefined || attempt >= bindAttemptsMax) {
+      this.#abandon(entry, "no-ports");
+      return;
+    }
+    const pool = this.#interfaces.poolOf(address.ip);
+    const port = pool.take(clock.monotonicMs());
+    if (port === undefined) {
+      this.#bind(entry, others, attempt);
+      return;
+    }
+    const { worker } = entry.place;
+    const request = { ip: address.ip, port, tos: entry.request.tos ?? tos, worker };
+    this.#driver.bindPair(request, (result) => {
+      if (result.ok) {
+        this.#handleBound(entry, address, port, result);
+      } else if (result.reason === "port-taken") {
+        pool.avoid(port, clock.monotonicMs());
+        this.#bind(entry, addresses, attempt + 1);
+      } else {
+        pool.giveBack(port);
+        this.#abandon(entry, result.reason === "no-descriptors" ? "no-descriptors" : "no-interface");
+      }
+    });
+  }
+
+  #handleBound(
+    entry: PairEntry,
+    address: RelayInterface,
+    port: number,
+    bound: BindResult & { readonly ok: true },
+  ): void {
+    const { place, request } = entry;
+    if (entry.state === "closing" || this.#isStopping) {
+      this.#driver.discard(place.worker, bound.rtpHandle, bound.rtcpHandle);
+      this.#interfaces.poolOf(address.ip).giveBack(port);
+      this.#abandon(entry, "overloaded");
+      return;
+    }
+    const local = { ip: address.ip, port };
+    entry.state = "open";
+    entry.local = local;
+    const { rtpHandle, rtcpHandle } = bound;
+    this.#queues[place.worker]!.submit({ kind: "open", at: place, rtpHandle, rtcpHandle, local });
+    if (entry.settings !== undefined) this.#submitSettings(entry, entry.settings);
+    this.#options.onEvent({
+      kind: "opened",
+      pair: request.pair,
+      local: { rtp: local, advertisedIp: address.advertisedIp, interfaceName: address.name },
+    });
+  }
+
+  /** A pair that never opened: `closed` if that was asked for meanwhile, else the reason. */
+  #abandon(entry: PairEntry, reason: OpenFailure): void {
+    this.#forget(entry);
+    if (entry.state === "closing") this.#options.onEvent({ kind: "closed", pair: entry.request.pair });
+    else this.#fail(entry.request, reason);
+  }
+
+  #fail(request: OpenPair, reason: OpenFailure): void {
+    this.#options.onEvent({ kind: "open-failed", pair: request.pair, reason });
+  }
+
+  #configure(pair: PairId, settings: PairSettings): void {
+    const entry = this.#pairs.get(pair);
+    if (entry === undefined || entry.state === "closing") return;
+    entry.settings = settings;
+    if (entry.state === "open") this.#submitSettings(entry, settings);
+  }
+
+  #submitSettings(entry: PairEntry, settings: PairSettings): void {
+    const { place } = entry;
+    const peer = settings.peer === undefined ? undefined : this.#placeOf(settings.peer, place.worker);
+    const siblings = settings.siblings.flatMap((pair) => this.#placeOf(pair, place.worker) ?? []);
+    this.#queues[place.worker]!.submit({ kind: "configure", at: place, settings, peer, siblings });
+  }
+
+  /** The slot of a living pair of the same worker. A place is fixed before its sockets are bound. */
+  #placeOf(pair: PairId, worker: number): Place | undefined {
+    const entry = this.#pairs.get(pair);
+    return entry !== undefined && entry.state !== "closing" && entry.place.worker === worker
+      ? entry.place
+      : undefined;
+  }
+
+  #close(pair: PairId): void {
+    const entry = this.#pairs.get(pair);
+    if (entry === undefined || entry.state === "closing") return;
+    const wasOpen = entry.state === "open";
+    entry.state = "closing";
+    if (!wasOpen) return;
+    this.#queues[entry.place.worker]!.submit({ kind: "close", at: entry.place });
+    // Siblings are named by slot alone; once this slot serves another call it must vouch for nobody here.
+    for (const other of this.#groups.get(entry.request.group) ?? []) {
+      if (other.state === "open" && other.settings?.siblings.includes(pair)) {
+        this.#submitSettings(other, other.settings);
+      }
+    }
+  }
+
+  #handleClosed(entry: PairEntry): void {
+    if (entry.local !== undefined) this.#interfaces.poolOf(entry.local.ip).giveBack(entry.local.port);
+    this.#options.onEvent({ kind: "closed", pair: entry.request.pair });
+    this.#forget(entry);
+  }
+
+  #remember(entry: PairEntry): void {
+    const { pair, group } = entry.request;
+    this.#pairs.set(pair, entry);
+    this.#bySlot[entry.place.worker]!.set(entry.place.slot, entry);
+    const members = this.#groups.get(group);
+    if (members === undefined) this.#groups.set(group, new Set([entry]));
+    else members.add(entry);
+  }
+
+  #forget(entry: PairEntry): void {
+    const { pair, group } = entry.request;
+    this.#pairs.delete(pair);
+    this.#bySlot[entry.place.worker]!.delete(entry.place.slot);
+    this.#placement.giveBack(group, entry.place);
+    const members = this.#groups.get(group);
+    members?.delete(entry);
+    if (members?.size === 0) this.#groups.delete(group);
+  }
+}

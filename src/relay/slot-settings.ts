@@ -1,0 +1,228 @@
+/**
+ * A pair's settings on their way from main to its worker: `PairSettings` into the words of a configure command, and
+ * the words into the two `SlotSettings` the handover policy reads.
+ */
+import { type Endpoint, ipToWords } from "../core/address.ts";
+import { formatsPerMediaMax, hintsPerSlotMax, siblingsPerSlotMax } from "../core/limits.ts";
+import type { PairSettings, SourceHint } from "../core/plan/plan.ts";
+import type { SlotSettings } from "../handover/contract.ts";
+
+/** A pair of the same worker, as slots and generations name it. */
+export interface SlotRef {
+  readonly slot: number;
+  readonly generation: number;
+}
+
+export const transportCode = { rtp: 0, udptl: 1, raw: 2 } as const;
+
+const learningModes = ["default", "off", "immediate", "delayed", "heuristic"] as const;
+
+const flag = {
+  isMux: 1,
+  isSignalled: 2,
+  mayReceive: 4,
+  maySend: 8,
+  isAsymmetric: 16,
+  isStrict: 32,
+  followsAnySource: 64,
+} as const;
+
+const hintWords = 6;
+const hintsWords = hintsPerSlotMax * hintWords;
+
+/** Words of a configure command after its header; see `commands.ts`. */
+const field = {
+  flags: 0,
+  generation: 1,
+  peerSlot: 2,
+  peerGeneration: 3,
+  learningMode: 4,
+  transport: 5,
+  rtpTarget: 6,
+  rtcpTarget: 11,
+  rtpHintCount: 16,
+  rtcpHintCount: 17,
+  payloadCount: 18,
+  siblingCount: 19,
+  rtpHints: 20,
+  rtcpHints: 20 + hintsWords,
+  siblings: 20 + 2 * hintsWords,
+  payloads: 20 + 2 * hintsWords + siblingsPerSlotMax,
+} as const;
+
+export const settingsWords = field.payloads + formatsPerMediaMax;
+
+export function encodeSettings(
+  words: Int32Array,
+  at: number,
+  settings: PairSettings,
+  peer: SlotRef | undefined,
+  siblings: readonly SlotRef[],
+): void {
+  words[at + field.flags] = flagsOf(settings);
+  words[at + field.generation] = settings.generation;
+  words[at + field.peerSlot] = peer?.slot ?? -1;
+  words[at + field.peerGeneration] = peer?.generation ?? 0;
+  words[at + field.learningMode] = learningModes.indexOf(settings.learning.mode);
+  words[at + field.transport] = transportCode[settings.transport];
+  encodeEndpoint(words, at + field.rtpTarget, settings.rtpTarget);
+  encodeEndpoint(words, at + field.rtcpTarget, settings.rtcpTarget);
+  words[at + field.rtpHintCount] = encodeHints(words, at + field.rtpHints, rtpHints(settings));
+  words[at + field.rtcpHintCount] = encodeHints(words, at + field.rtcpHints, rtcpHints(settings));
+  const siblingCount = Math.min(siblings.length, siblingsPerSlotMax);
+  words[at + field.siblingCount] = siblingCount;
+  for (let index = 0; index < siblingCount; index++) {
+    words[at + field.siblings + index] = siblings[index]!.slot;
+  }
+  const payloadCount = Math.min(settings.payloadTypes.length, formatsPerMediaMax);
+  words[at + field.payloadCount] = payloadCount;
+  for (let index = 0; index < payloadCount; index++) {
+    const { payloadType, clockRateHz } = settings.payloadTypes[index]!;
+    // A rate beyond 24 bits is no RTP clock; 0 says unknown.
+    const rate = clockRateHz > 0 && clockRateHz <= 0xffffff ? Math.round(clockRateHz) : 0;
+    words[at + field.payloads + index] = ((payloadType & 0x7f) << 24) | rate;
+  }
+}
+
+function flagsOf(settings: PairSettings): number {
+  return (
+    (settings.rtcpMux ? flag.isMux : 0) |
+    (settings.isSignalled ? flag.isSignalled : 0) |
+    (settings.mayReceive ? flag.mayReceive : 0) |
+    (settings.maySend ? flag.maySend : 0) |
+    (settings.learning.isAsymmetric ? flag.isAsymmetric : 0) |
+    (settings.learning.isStrict ? flag.isStrict : 0) |
+    (settings.learning.followsAnySource ? flag.followsAnySource : 0)
+  );
+}
+
+function rtpHints(settings: PairSettings): readonly SourceHint[] {
+  return settings.hints.filter((hint) => hint.origin !== "sdp-rtcp");
+}
+
+/** RTCP comes from where a=rtcp says, or from one above the RTP port (RFC 3550 section 11, RFC 3605). */
+function rtcpHints(settings: PairSettings): readonly SourceHint[] {
+  return settings.hints.map((hint) => {
+    if (hint.origin === "sdp-rtcp" || hint.endpoint.port === 0 || hint.endpoint.port === 65_535) return hint;
+    return { ...hint, endpoint: { ip: hint.endpoint.ip, port: hint.endpoint.port + 1 } };
+  });
+}
+
+function encodeHints(words: Int32Array, at: number, hints: readonly SourceHint[]): number {
+  const count = Math.min(hints.length, hintsPerSlotMax);
+  for (let index = 0; index < count; index++) {
+    const hint = hints[index]!;
+    encodeEndpoint(words, at + index * hintWords, hint.endpoint);
+    words[at + index * hintWords + 5] = hint.isIpUsable ? 1 : 0;
+  }
+  return count;
+}
+
+/** Five words: the address in network order, the port; undefined is all zero. */
+export function encodeEndpoint(words: Int32Array, at: number, endpoint: Endpoint | undefined): void {
+  if (endpoint === undefined) {
+    words.fill(0, at, at + 5);
+    return;
+  }
+  const [ip0, ip1, ip2, ip3] = ipToWords(endpoint.ip);
+  words[at] = ip0;
+  words[at + 1] = ip1;
+  words[at + 2] = ip2;
+  words[at + 3] = ip3;
+  words[at + 4] = endpoint.port;
+}
+
+/** What the relay itself needs of a pair's settings, and the policy's two views. */
+export interface DecodedSettings {
+  readonly transport: number;
+  readonly isMux: boolean;
+  readonly mayReceive: boolean;
+  readonly maySend: boolean;
+  readonly peerSlot: number;
+  readonly peerGeneration: number;
+  readonly rtp: SlotSettings;
+  readonly rtcp: SlotSettings;
+}
+
+interface PayloadTables {
+  readonly payloadTypes: Int32Array;
+  readonly clockRates: Uint32Array;
+}
+
+/** Few distinct payload lists serve thousands of calls, so equal lists share one table. */
+const payloadCacheMax = 256;
+
+export class SettingsDecoder {
+  readonly #payloadTables = new Map<string, PayloadTables>();
+
+  decode(words: Int32Array, at: number): DecodedSettings {
+    const flags = words[at + field.flags]!;
+    const transport = words[at + field.transport]!;
+    const shared = {
+      isMux: (flags & flag.isMux) !== 0,
+      isSignalled: (flags & flag.isSignalled) !== 0,
+      mayReceive: (flags & flag.mayReceive) !== 0,
+      maySend: (flags & flag.maySend) !== 0,
+      generation: words[at + field.generation]!,
+      isAsymmetric: (flags & flag.isAsymmetric) !== 0,
+      isStrict: (flags & flag.isStrict) !== 0,
+      followsAnySource: (flags & flag.followsAnySource) !== 0,
+      learningMode: words[at + field.learningMode]!,
+      isRtp: transport === transportCode.rtp,
+      ...this.#payloads(words, at),
+    };
+    const view = (component: 0 | 1): SlotSettings => ({
+      ...shared,
+      ...hintsOf(words, at, component),
+      target: targetOf(words, at, component),
+      siblings: siblingsOf(words, at, component),
+    });
+    return {
+      transport,
+      isMux: shared.isMux,
+      mayReceive: shared.mayReceive,
+      maySend: shared.maySend,
+      peerSlot: words[at + field.peerSlot]!,
+      peerGeneration: words[at + field.peerGeneration]!,
+      rtp: view(0),
+      rtcp: view(1),
+    };
+  }
+
+  #payloads(words: Int32Array, at: number): PayloadTables {
+    const start = at + field.payloads;
+    const list = words.subarray(start, start + words[at + field.payloadCount]!);
+    const key = list.join();
+    const known = this.#payloadTables.get(key);
+    if (known !== undefined) return known;
+    const tables = { payloadTypes: new Int32Array(4), clockRates: new Uint32Array(128) };
+    for (const word of list) {
+      const payloadType = word >>> 24;
+      tables.payloadTypes[payloadType >>> 5]! |= 1 << (payloadType & 31);
+      tables.clockRates[payloadType] = word & 0xffffff;
+    }
+    if (this.#payloadTables.size >= payloadCacheMax) this.#payloadTables.clear();
+    this.#payloadTables.set(key, tables);
+    return tables;
+  }
+}
+
+function hintsOf(
+  words: Int32Array,
+  at: number,
+  component: 0 | 1,
+): { readonly hints: Int32Array; readonly hintCount: number } {
+  const hintCount = words[at + (component === 0 ? field.rtpHintCount : field.rtcpHintCount)]!;
+  const start = at + (component === 0 ? field.rtpHints : field.rtcpHints);
+  return { hints: words.slice(start, start + hintCount * hintWords), hintCount };
+}
+
+function siblingsOf(words: Int32Array, at: number, component: 0 | 1): Int32Array {
+  const start = at + field.siblings;
+  return words.slice(start, start + words[at + field.siblingCount]!).map((slot) => slot + component);
+}
+
+function targetOf(words: Int32Array, at: number, component: 0 | 1): Int32Array {
+  const start = at + (component === 0 ? field.rtpTarget : field.rtcpTarget);
+  return words.slice(start, start + 5);
+}

@@ -1,0 +1,83 @@
+/**
+ * A worker's slots as typed arrays. A slot is one socket; a pair is an even slot for RTP and the odd one above for
+ * RTCP. What is said per pair is indexed by `slot >> 1`.
+ */
+import type { SlotSettings } from "../handover/contract.ts";
+
+export const pairFlag = { isOpen: 1, isMux: 2, mayReceive: 4, maySend: 8, isRtp: 16, isUdptl: 32 } as const;
+
+const noClockRates = new Uint32Array(128);
+
+export class Slots {
+  readonly capacitySlots: number;
+  /** By pair. */
+  readonly flags: Uint8Array;
+  readonly generations: Int32Array;
+  readonly peerSlots: Int32Array;
+  readonly peerGenerations: Int32Array;
+  readonly localEndpoints: Int32Array;
+  /** By pair: clock rates by payload type. */
+  readonly clockRates: Uint32Array[] = [];
+  /** By slot: 1 when the socket has somewhere to send. */
+  readonly hasTarget: Uint8Array;
+  /** By slot, five words: where it sends, as the policy last said. */
+  readonly targets: Int32Array;
+
+  constructor(capacitySlots: number) {
+    const pairs = capacitySlots >>> 1;
+    this.capacitySlots = capacitySlots;
+    this.flags = new Uint8Array(pairs);
+    this.generations = new Int32Array(pairs);
+    this.peerSlots = new Int32Array(pairs);
+    this.peerGenerations = new Int32Array(pairs);
+    this.localEndpoints = new Int32Array(pairs * 5);
+    this.hasTarget = new Uint8Array(capacitySlots);
+    this.targets = new Int32Array(capacitySlots * 5);
+  }
+
+  open(slot: number, generation: number, words: Int32Array, local: number): void {
+    const pair = slot >>> 1;
+    this.generations[pair] = generation;
+    this.flags[pair] = pairFlag.isOpen | pairFlag.isRtp;
+    this.peerSlots[pair] = -1;
+    this.localEndpoints.set(words.subarray(local, local + 5), pair * 5);
+    this.clockRates[pair] = noClockRates;
+    this.hasTarget.fill(0, slot, slot + 2);
+    this.targets.fill(0, slot * 5, slot * 5 + 10);
+  }
+
+  close(slot: number): void {
+    const pair = slot >>> 1;
+    this.flags[pair] = 0;
+    this.generations[pair] = 0;
+    this.clockRates[pair] = noClockRates;
+  }
+
+  configure(slot: number, flags: number, settings: SlotSettings): void {
+    this.flags[slot >>> 1] = flags | pairFlag.isOpen;
+    this.clockRates[slot >>> 1] = settings.clockRates;
+  }
+
+  isOpen(slot: number, generation: number): boolean {
+    const pair = slot >>> 1;
+    return (this.flags[pair]! & pairFlag.isOpen) !== 0 && this.generations[pair] === generation;
+  }
+
+  /** RTP slot of the pair's living peer, or -1. */
+  peerOf(slot: number): number {
+    const pair = slot >>> 1;
+    const peer = this.peerSlots[pair]!;
+    if (peer < 0 || this.generations[peer >>> 1] !== this.peerGenerations[pair]) return -1;
+    return peer;
+  }
+
+  /** True if the endpoint is one of the pair's two sockets. */
+  isLocal(slot: number, target: Int32Array, at: number): boolean {
+    const local = (slot >>> 1) * 5;
+    for (let word = 0; word < 4; word++) {
+      if (this.localEndpoints[local + word] !== target[at + word]) return false;
+    }
+    const port = target[at + 4]!;
+    return port === this.localEndpoints[local + 4] || port === this.localEndpoints[local + 4]! + 1;
+  }
+}

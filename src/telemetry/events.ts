@@ -1,0 +1,22 @@
+/** Names of what the log tells, in the field `event`. A contract with whoever searches the log; see docs/metrics.md. */
+export const eventTable = {
+  ready: "The daemon listens; sent once, with version and listeners.",
+  "config-warning": "A setting is allowed but hardly meant.",
+  stopping: "A signal asked the daemon to end.",
+  stopped: "All calls are ended and all sockets closed.",
+  "call-end": "A call is over: duration, and for each leg packets, bytes, loss, jitter and source.",
+  "call-warning": "A request about a call was carried out with a reservation.",
+  "source-proven": "A media source was proven for a leg, or proof moved (debug).",
+  "control-refused": "A control request was refused (debug).",
+  "open-failed": "A port pair could not be opened.",
+  "worker-fault": "A relay thread died; the daemon ends with it.",
+  fault: "An invariant broke; the daemon ends.",
+} as const;
+
+export type EventName = keyof typeof eventTable;
+
+/** The list of docs/metrics.md. */
+export function eventDocument(): string {
+  const lines = Object.entries(eventTable).map(([name, help]) => `| \`${name}\` | ${help} |`);
+  return ["| `event` | Meaning |", "|---|---|", ...lines, ""].join("\n");
+}

@@ -1,0 +1,186 @@
+/**
+ * The lab's network: every host is a namespace on one switch, and everything goes when the test process goes.
+ *
+ *     switch 10.99.0.0/24, fd99::/64
+ *       core    .10 Kamailio, .20 the relay        edge .30 a second proxy
+ *       caller  .61-.63        callee .71-.73      trunk .50 SIP, .51 in its SDP, .52 sends and receives media
+ *       nat     .40 masquerading 10.99.200.0/24: phone .2, desk .3
+ *
+ * A shell, the janitor, waits for the end of its input. It ends whatever runs in the namespaces and removes them, also
+ * when the test process was killed.
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+export type HostName = "core" | "edge" | "caller" | "callee" | "trunk" | "nat" | "phone" | "desk";
+
+export const address = {
+  proxy: "10.99.0.10",
+  proxy6: "fd99::10",
+  relay: "10.99.0.20",
+  relay6: "fd99::20",
+  edge: "10.99.0.30",
+  nat: "10.99.0.40",
+  trunkSip: "10.99.0.50",
+  trunkSdp: "10.99.0.51",
+  trunkMedia: "10.99.0.52",
+  caller: "10.99.0.61",
+  caller6: "fd99::61",
+  callee: "10.99.0.71",
+  callee6: "fd99::71",
+  phone: "10.99.200.2",
+  desk: "10.99.200.3",
+} as const;
+
+/** Where the NAT box forwards SIP to the desk phone, as a static mapping in a home router does. */
+export const deskSipPort = 5090;
+
+const publicHosts: Readonly<Record<string, readonly string[]>> = {
+  core: [`${address.proxy}/24`, `${address.relay}/24`, `${address.proxy6}/64`, `${address.relay6}/64`],
+  edge: [`${address.edge}/24`],
+  caller: [`${address.caller}/24`, `${address.caller6}/64`],
+  callee: [`${address.callee}/24`, `${address.callee6}/64`],
+  trunk: [`${address.trunkSip}/24`, `${address.trunkSdp}/24`, `${address.trunkMedia}/24`],
+  nat: [`${address.nat}/24`],
+};
+const privateHosts: Readonly<Record<string, string>> = {
+  phone: `${address.phone}/24`,
+  desk: `${address.desk}/24`,
+};
+const privateGateway = "10.99.200.1";
+
+const janitorScript = `
+read -r nothing
+for name in "$@"; do
+  for pid in $(ip netns pids "$name" 2>/dev/null); do kill -TERM "$pid" 2>/dev/null; done
+done
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+  left=; for name in "$@"; do left="$left$(ip netns pids "$name" 2>/dev/null)"; done
+  [ -z "$left" ] && break
+  sleep 0.1
+done
+for name in "$@"; do
+  for pid in $(ip netns pids "$name" 2>/dev/null); do kill -KILL "$pid" 2>/dev/null; done
+  ip netns del "$name" 2>/dev/null
+done
+true`;
+
+export class Network {
+  private readonly prefix: string;
+  private readonly janitor: ChildProcess;
+
+  private constructor(prefix: string, janitor: ChildProcess) {
+    this.prefix = prefix;
+    this.janitor = janitor;
+  }
+
+  /** Names the namespaces after this process, so that several runs stand side by side. */
+  static async raise(label: string): Promise<Network> {
+    const prefix = `rtpferry-${process.pid}-${label}`;
+    const names = [...Object.keys(publicHosts), ...Object.keys(privateHosts), "switch"].map(
+      (host) => `${prefix}-${host}`,
+    );
+    const janitor = spawn("sh", ["-c", janitorScript, "janitor", ...names], {
+      stdio: ["pipe", "ignore", "inherit"],
+      detached: true,
+    });
+    const network = new Network(prefix, janitor);
+    try {
+      await network.build();
+    } catch (error) {
+      await network.drop();
+      throw error;
+    }
+    return network;
+  }
+
+  namespace(host: HostName | "switch"): string {
+    return `${this.prefix}-${host}`;
+  }
+
+  /** Ends what still runs in the namespaces and removes them. */
+  async drop(): Promise<void> {
+    if (this.janitor.exitCode !== null) return;
+    const ended = once(this.janitor, "exit");
+    this.janitor.stdin?.end("\n");
+    await ended;
+  }
+
+  private async build(): Promise<void> {
+    await ipBatch([
+      ...[...Object.keys(publicHosts), ...Object.keys(privateHosts), "switch"].map(
+        (host) => `netns add ${this.prefix}-${host}`,
+      ),
+    ]);
+    await this.inside("switch", [
+      "link set lo up",
+      "link add public type bridge",
+      "link set public up",
+      "link add private type bridge",
+      "link set private up",
+      ...Object.keys(publicHosts).flatMap((host) => this.cable(host, "eth0", "public")),
+      ...this.cable("nat", "eth1", "private"),
+      ...Object.keys(privateHosts).flatMap((host) => this.cable(host, "eth0", "private")),
+    ]);
+    for (const [host, addresses] of Object.entries(publicHosts)) {
+      await this.inside(host as HostName, hostUp("eth0", addresses));
+    }
+    await this.inside("nat", hostUp("eth1", [`${privateGateway}/24`]));
+    for (const [host, own] of Object.entries(privateHosts)) {
+      await this.inside(host as HostName, [
+        ...hostUp("eth0", [own]),
+        `route add default via ${privateGateway}`,
+      ]);
+    }
+    await this.translate();
+  }
+
+  /** Masquerades with random ports, so that no mapped port equals the one in the SDP. */
+  private async translate(): Promise<void> {
+    const nat = this.namespace("nat");
+    await run("ip", ["netns", "exec", nat, "sysctl", "-qw", "net.ipv4.ip_forward=1"]);
+    const rules = [
+      "add table ip nat",
+      "add chain ip nat in { type nat hook prerouting priority dstnat; }",
+      `add rule ip nat in iifname eth0 udp dport ${deskSipPort} dnat to ${address.desk}:${deskSipPort}`,
+      "add chain ip nat out { type nat hook postrouting priority srcnat; }",
+      `add rule ip nat out oifname eth0 udp sport ${deskSipPort} masquerade`,
+      "add rule ip nat out oifname eth0 masquerade fully-random",
+    ];
+    await run("ip", ["netns", "exec", nat, "nft", rules.join("; ")]);
+  }
+
+  private cable(host: string, link: string, bridge: string): readonly string[] {
+    const port = `${host}-${link}`;
+    return [
+      `link add ${port} type veth peer name ${link} netns ${this.prefix}-${host}`,
+      `link set ${port} master ${bridge} up`,
+    ];
+  }
+
+  private inside(host: HostName | "switch", commands: readonly string[]): Promise<void> {
+    return ipBatch(commands, ["-n", this.namespace(host)]);
+  }
+}
+
+function hostUp(link: string, addresses: readonly string[]): readonly string[] {
+  return [
+    "link set lo up",
+    `link set ${link} up`,
+    ...addresses.map((one) => `addr add ${one} dev ${link}${one.includes(":") ? " nodad" : ""}`),
+  ];
+}
+
+async function ipBatch(commands: readonly string[], options: readonly string[] = []): Promise<void> {
+  const child = spawn("ip", [...options, "-batch", "-"], { stdio: ["pipe", "ignore", "pipe"] });
+  let complaint = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    complaint += chunk.toString();
+  });
+  child.stdin.end(`${commands.join("\n")}\n`);
+  const [code] = (await once(child, "close")) as [number];
+  if (code !== 0) throw new Error(`ip ${options.join(" ")} -batch: ${complaint.trim()}`);
+}

@@ -1,0 +1,129 @@
+/** The relay under test: ours, or Debian's rtpengine, against which the lab itself is proved. */
+import { join } from "node:path";
+import type { Agent } from "./agent.ts";
+import { address } from "./network.ts";
+import { Program } from "./process.ts";
+import { projectRoot } from "./project-root.ts";
+
+export interface RelayCounts {
+  readonly calls: number;
+  /** Free port pairs; undefined where the relay does not tell. */
+  readonly freePorts: number | undefined;
+  readonly fds: number;
+}
+
+export interface RelayUnderTest {
+  readonly program: Program;
+  /** Where the rtpproxy module finds it, as Kamailio writes it. */
+  readonly rtpproxySocket: string;
+  readonly rtpengineSocket: string;
+  counts(): Promise<RelayCounts>;
+}
+
+export type RelayName = "rtpferry" | "rtpengine";
+
+interface RelayPlace {
+  readonly namespace: string;
+  readonly folder: string;
+  /** A helper in the relay's namespace. */
+  readonly agent: Agent;
+}
+
+const ngPort = 2223;
+const rtpproxyPort = 7722;
+const metricsPort = 9222;
+const ports = { min: 30_000, max: 39_999 };
+const cli = join(projectRoot(), "dist/cli.js");
+
+/** `RELAY=rtpengine` proves the lab against the peer. */
+export function relayName(): RelayName {
+  // biome-ignore lint/style/noProcessEnv: the choice of the relay is the lab's only setting.
+  return process.env["RELAY"] === "rtpengine" ? "rtpengine" : "rtpferry";
+}
+
+/**
+ * What rtpengine's emulation of rtpproxy does not do: it takes the family of the address it is told for both legs, and it
+ * deletes the whole call where one branch is meant.
+ */
+const rtpengineLacks: ReadonlySet<string> = new Set(["v4-to-v6", "v6-to-v4", "fork-branch"]);
+
+/** Whether a kind of call is beyond the relay in the lab, by its design and not by a fault of the lab. */
+export function relayLacks(module: string, kind: string): boolean {
+  return relayName() === "rtpengine" && module === "rtpproxy" && rtpengineLacks.has(kind);
+}
+
+export async function startRelay(place: RelayPlace): Promise<RelayUnderTest> {
+  const name = relayName();
+  const program = new Program({
+    name,
+    namespace: place.namespace,
+    command: name === "rtpengine" ? rtpengineCommand() : rtpferryCommand(),
+    logFile: join(place.folder, `${name}.log`),
+  });
+  await program.listening(ngPort);
+  await program.listening(rtpproxyPort);
+  return {
+    program,
+    rtpengineSocket: `udp:${address.relay}:${ngPort}`,
+    rtpproxySocket: `udp:${address.relay}:${rtpproxyPort}`,
+    counts: () => (name === "rtpengine" ? rtpengineCounts : rtpferryCounts)(program, place.agent),
+  };
+}
+
+function rtpengineCommand(): readonly string[] {
+  return [
+    "rtpengine",
+    "--config-file=none",
+    "--foreground",
+    "--log-stderr",
+    "--log-level=4",
+    "--table=-1",
+    "--num-threads=2",
+    `--interface=internal/${address.relay}`,
+    `--interface=internal/${address.relay6}`,
+    `--interface=external/${address.relay6}`,
+    `--interface=external/${address.relay}`,
+    `--listen-ng=${address.relay}:${ngPort}`,
+    `--listen-udp=${address.relay}:${rtpproxyPort}`,
+    `--port-min=${ports.min}`,
+    `--port-max=${ports.max}`,
+    "--delete-delay=1",
+  ];
+}
+
+function rtpferryCommand(): readonly string[] {
+  return [
+    process.execPath,
+    cli,
+    "serve",
+    ...["--interface", `internal/${address.relay}`, "--interface", `external/${address.relay6}`],
+    ...["--listen-ng", `${address.relay}:${ngPort}`],
+    ...["--listen-rtpproxy", `udp:${address.relay}:${rtpproxyPort}`],
+    ...["--control-allow", "10.99.0.0/27"],
+    ...["--listen-http", `127.0.0.1:${metricsPort}`],
+    ...["--port-min", String(ports.min), "--port-max", String(ports.max)],
+    ...["--delete-delay", "1"],
+  ];
+}
+
+async function rtpengineCounts(program: Program, agent: Agent): Promise<RelayCounts> {
+  const reply = await agent.askUdp(address.relay, ngPort, `${Date.now()} {"command":"list","limit":"9999"}`);
+  const list = JSON.parse(reply.slice(reply.indexOf(" "))) as { calls: string[] };
+  return { calls: list.calls.length, freePorts: undefined, fds: program.fdCount() };
+}
+
+async function rtpferryCounts(program: Program, agent: Agent): Promise<RelayCounts> {
+  const text = await agent.fetchText(`http://127.0.0.1:${metricsPort}/metrics`);
+  return {
+    calls: sumOf(text, "rtpferry_calls"),
+    freePorts: sumOf(text, "rtpferry_port_pairs_free"),
+    fds: program.fdCount(),
+  };
+}
+
+/** Sum of a metric over its label sets, in Prometheus' text format. */
+function sumOf(text: string, metric: string): number {
+  const rows = [...text.matchAll(new RegExp(`^${metric}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))];
+  if (rows.length === 0) throw new Error(`/metrics does not have ${metric}`);
+  return rows.reduce((sum, [, value]) => sum + Number(value), 0);
+}

@@ -1,0 +1,197 @@
+/** A relay on loopback for tests: real driver, real sockets, and parties that speak UDP. */
+import { createSocket, type Socket } from "node:dgram";
+import { type Endpoint, familyOf, type IpAddress } from "../../src/core/address.ts";
+import {
+  defaultLearning,
+  type GroupId,
+  type LocalPair,
+  type PairId,
+  type PairSettings,
+  type RelayAction,
+  type RelayEvent,
+} from "../../src/core/plan/plan.ts";
+import { systemClock } from "../../src/io/clock.ts";
+import { systemRandom } from "../../src/io/random.ts";
+import { endpointWords, openRelayDriver } from "../../src/io/relay-driver.ts";
+import type { RelayInterface } from "../../src/relay/interfaces.ts";
+import { Relay } from "../../src/relay/relay.ts";
+
+export const loopback4: RelayInterface = {
+  name: "v4",
+  ip: "127.0.0.1" as IpAddress,
+  advertisedIp: "203.0.113.1" as IpAddress,
+};
+export const loopback6: RelayInterface = {
+  name: "v6",
+  ip: "::1" as IpAddress,
+  advertisedIp: "::1" as IpAddress,
+};
+
+export interface RigOptions {
+  readonly driver: "epoll" | "dgram";
+  readonly interfaces?: readonly RelayInterface[];
+  readonly portMin?: number;
+  readonly portMax?: number;
+  readonly forbiddenTargets?: readonly Endpoint[];
+  readonly coalesces?: boolean;
+  readonly workers?: number;
+}
+
+export class RelayRig {
+  readonly events: RelayEvent[] = [];
+  readonly faults: string[] = [];
+  relay!: Relay;
+  #lastPair = 0;
+
+  static async start(options: RigOptions): Promise<RelayRig> {
+    const rig = new RelayRig();
+    const portMin = options.portMin ?? 42_000;
+    const portMax = options.portMax ?? 42_199;
+    const { driver } = await openRelayDriver(options.driver, {
+      workers: options.workers ?? 1,
+      capacitySlots: 2 * (portMax - portMin + 1),
+      forbiddenTargets: endpointWords(options.forbiddenTargets ?? []),
+      coalesces: options.coalesces ?? false,
+    });
+    rig.relay = new Relay({
+      driver,
+      interfaces: options.interfaces ?? [loopback4, loopback6],
+      portMin,
+      portMax,
+      tos: 184,
+      random: systemRandom,
+      clock: systemClock,
+      onEvent: (event) => rig.events.push(event),
+      onFault: (message) => rig.faults.push(message),
+    });
+    await rig.relay.ready;
+    return rig;
+  }
+
+  perform(action: RelayAction): void {
+    this.relay.perform(action);
+  }
+
+  newPair(): PairId {
+    return ++this.#lastPair as PairId;
+  }
+
+  /** Asks for a pair and waits for its ports. */
+  async open(family: 4 | 6 = 4, group = 1): Promise<{ readonly pair: PairId; readonly local: LocalPair }> {
+    const pair = this.newPair();
+    const interfaceName = undefined;
+    this.perform({ kind: "open", pair, group: group as GroupId, interfaceName, family, tos: undefined });
+    const event = await this.waitFor((each) => each.kind !== "source-proven" && each.pair === pair);
+    if (event.kind !== "opened") throw new Error(`pair ${pair}: ${JSON.stringify(event)}`);
+    return { pair, local: event.local };
+  }
+
+  async close(pair: PairId): Promise<void> {
+    this.perform({ kind: "close", pair });
+    await this.waitFor((event) => event.kind === "closed" && event.pair === pair);
+  }
+
+  configure(pair: PairId, settings: Partial<PairSettings>): void {
+    this.perform({ kind: "configure", pair, settings: { ...plainSettings, ...settings } });
+  }
+
+  async waitFor(matches: (event: RelayEvent) => boolean): Promise<RelayEvent> {
+    await until(() => this.events.some(matches), "an event of the relay");
+    return this.events.find(matches) as RelayEvent;
+  }
+}
+
+/** A party that has answered, signalled nowhere, sends PCMU. */
+export const plainSettings: PairSettings = {
+  peer: undefined,
+  transport: "rtp",
+  rtcpMux: false,
+  mayReceive: true,
+  maySend: true,
+  isSignalled: true,
+  generation: 1,
+  hints: [],
+  rtpTarget: undefined,
+  rtcpTarget: undefined,
+  payloadTypes: [{ payloadType: 0, clockRateHz: 8000 }],
+  learning: defaultLearning,
+  siblings: [],
+};
+
+/** Settings of a party at `rtp`, whose RTCP is one port above or on `rtcp`. */
+export function settingsAt(rtp: Endpoint, rtcp: Endpoint, settings: Partial<PairSettings>): PairSettings {
+  return {
+    ...plainSettings,
+    rtpTarget: rtp,
+    rtcpTarget: rtcp,
+    hints: [
+      { origin: "sdp", endpoint: rtp, isIpUsable: true },
+      { origin: "sdp-rtcp", endpoint: rtcp, isIpUsable: true },
+    ],
+    ...settings,
+  };
+}
+
+export async function until(isDone: () => boolean, what: string, limitMs = 5_000): Promise<void> {
+  const endMs = systemClock.monotonicMs() + limitMs;
+  while (!isDone()) {
+    if (systemClock.monotonicMs() > endMs) throw new Error(`waited ${limitMs} ms for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** One UDP socket of a phone; keeps what it hears. */
+export class Phone {
+  readonly heard: Buffer[] = [];
+  readonly sources: Endpoint[] = [];
+  readonly endpoint: Endpoint;
+  readonly #socket: Socket;
+
+  private constructor(socket: Socket, endpoint: Endpoint) {
+    this.#socket = socket;
+    this.endpoint = endpoint;
+    socket.on("message", (data, source) => {
+      this.heard.push(data);
+      this.sources.push({ ip: source.address as IpAddress, port: source.port });
+    });
+  }
+
+  static open(ip: string): Promise<Phone> {
+    return new Promise((resolve, reject) => {
+      const isV6 = familyOf(ip as IpAddress) === 6;
+      const socket = createSocket({ type: isV6 ? "udp6" : "udp4", recvBufferSize: 1 << 20 });
+      socket.once("error", reject);
+      socket.bind(0, ip, () => {
+        resolve(new Phone(socket, { ip: ip as IpAddress, port: socket.address().port }));
+      });
+    });
+  }
+
+  send(data: Uint8Array, to: Endpoint): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.send(data, to.port, to.ip, (error) => (error === null ? resolve() : reject(error)));
+    });
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
+/** A PCMU packet of 20 ms. */
+export function rtpPacket(ssrc: number, sequence: number, payloadBytes = 160): Buffer {
+  const packet = Buffer.alloc(12 + payloadBytes, 0x55);
+  packet[0] = 0x80;
+  packet[1] = 0;
+  packet.writeUInt16BE(sequence & 0xffff, 2);
+  packet.writeUInt32BE((sequence * 160) >>> 0, 4);
+  packet.writeUInt32BE(ssrc >>> 0, 8);
+  return packet;
+}
+
+/** An empty receiver report. */
+export function receiverReport(ssrc: number): Buffer {
+  const packet = Buffer.from([0x80, 201, 0, 1, 0, 0, 0, 0]);
+  packet.writeUInt32BE(ssrc >>> 0, 4);
+  return packet;
+}

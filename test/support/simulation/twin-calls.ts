@@ -1,0 +1,67 @@
+/** Two call models that get the same inputs and must give the same outputs. */
+import assert from "node:assert/strict";
+import type { CallAction } from "../../../src/call/actions.ts";
+import type { CallsSnapshot } from "../../../src/call/call-store.ts";
+import type { Calls } from "../../../src/call/calls.ts";
+import type { CallRequest, RequestId } from "../../../src/call/requests.ts";
+import type { Now } from "../../../src/call/state.ts";
+import type { RelayEvent } from "../../../src/core/plan/plan.ts";
+import type { MonotonicMs } from "../../../src/core/time.ts";
+
+export class TwinCalls {
+  readonly #first: Calls;
+  readonly #second: Calls;
+  /** Makes the second draw the chances the first is about to draw. */
+  readonly #lineUp: () => void;
+  comparedCount = 0;
+
+  constructor(first: Calls, second: Calls, lineUp: () => void) {
+    this.#first = first;
+    this.#second = second;
+    this.#lineUp = lineUp;
+  }
+
+  get callCount(): number {
+    assert.equal(this.#second.callCount, this.#first.callCount);
+    return this.#first.callCount;
+  }
+
+  handleRequest(now: Now, id: RequestId, request: CallRequest): readonly CallAction[] {
+    return this.#both((calls) => calls.handleRequest(now, id, request));
+  }
+
+  handleRelayEvent(nowMs: MonotonicMs, event: RelayEvent): readonly CallAction[] {
+    return this.#both((calls) => calls.handleRelayEvent(nowMs, event));
+  }
+
+  handleTimeout(nowMs: MonotonicMs): readonly CallAction[] {
+    return this.#both((calls) => calls.handleTimeout(nowMs));
+  }
+
+  endAll(nowMs: MonotonicMs): readonly CallAction[] {
+    return this.#both((calls) => calls.endAll(nowMs));
+  }
+
+  nextDeadlineMs(): MonotonicMs | undefined {
+    const deadline = this.#first.nextDeadlineMs();
+    assert.equal(this.#second.nextDeadlineMs(), deadline);
+    return deadline;
+  }
+
+  snapshot(): CallsSnapshot {
+    return this.#first.snapshot();
+  }
+
+  /** What both hold is equal, not only what they say. */
+  assertEqual(): void {
+    assert.deepEqual(this.#second.snapshot(), this.#first.snapshot());
+  }
+
+  #both(run: (calls: Calls) => readonly CallAction[]): readonly CallAction[] {
+    this.#lineUp();
+    const actions = run(this.#first);
+    assert.deepEqual(run(this.#second), actions);
+    this.comparedCount++;
+    return actions;
+  }
+}

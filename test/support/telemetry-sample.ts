@@ -1,0 +1,160 @@
+/** A call and a snapshot with every field set, for the tests of their views. */
+import type { CallReport } from "../../src/call/report.ts";
+import type { IpAddress } from "../../src/core/address.ts";
+import type { CounterReader, PairCounters, SocketCounters } from "../../src/core/plan/counters.ts";
+import type { PairId } from "../../src/core/plan/plan.ts";
+import type { MonotonicMs, UnixMs } from "../../src/core/time.ts";
+import type { TelemetrySnapshot } from "../../src/telemetry/snapshot.ts";
+
+const ip = (text: string) => text as IpAddress;
+export const pairA = 1 as PairId;
+export const pairB = 2 as PairId;
+
+function socket(packetsIn: number, packetsOut: number): SocketCounters {
+  return {
+    packetsIn,
+    packetsOut,
+    bytesIn: packetsIn * 172,
+    bytesOut: packetsOut * 172,
+    errorsIn: 3,
+    errorsOut: 1,
+    lastPacketAt: 9_000 as MonotonicMs,
+    provenSource: { ip: ip("192.0.2.7"), port: 40_000 },
+    evidence: "signalled",
+    sendTarget: { ip: ip("192.0.2.7"), port: 40_000 },
+  };
+}
+
+const silent: SocketCounters = {
+  packetsIn: 0,
+  packetsOut: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  errorsIn: 0,
+  errorsOut: 0,
+  lastPacketAt: undefined,
+  provenSource: undefined,
+  evidence: undefined,
+  sendTarget: undefined,
+};
+
+const pairs = new Map<PairId, PairCounters>([
+  [
+    pairA,
+    {
+      rtp: socket(750, 748),
+      rtcp: silent,
+      streams: [
+        {
+          ssrc: 0xdeadbeef,
+          packets: 750,
+          bytes: 129_000,
+          payloadType: 0,
+          lastSequence: 1,
+          lastTimestamp: 2,
+          packetsLost: 2,
+          jitterMs: 0.4444,
+          lastPacketAt: 9_000 as MonotonicMs,
+        },
+      ],
+    },
+  ],
+]);
+
+export const counters: CounterReader = {
+  read: (pair) => pairs.get(pair),
+  lastPacketAt: (pair) => pairs.get(pair)?.rtp.lastPacketAt,
+};
+
+export function report(callId = "a84b4c76e66710"): CallReport {
+  const leg = {
+    viaBranch: undefined,
+    aliases: [],
+    label: undefined,
+    createdAt: 1_700_000_000_000 as UnixMs,
+    peers: [],
+  };
+  const media = {
+    index: 0,
+    type: "audio",
+    protocol: "RTP/AVP",
+    codec: "PCMU/8000",
+    isActive: true,
+    direction: "sendrecv",
+    rtcpMux: false,
+    isAsymmetric: false,
+    isStrict: false,
+    followsAnySource: false,
+    advertised: { ip: ip("192.0.2.7"), port: 40_000 },
+  } as const;
+  const local = { ip: ip("10.0.0.5"), advertisedIp: ip("203.0.113.7"), port: 30_000 };
+  return {
+    callId,
+    createdAt: 1_700_000_000_000 as UnixMs,
+    lastSignalAt: 1_700_000_000_500 as UnixMs,
+    ageMs: 61_204.4,
+    isDeleted: false,
+    legs: [
+      { ...leg, legId: 1, tag: "caller", media: [{ ...media, pair: pairA, local }] },
+      {
+        ...leg,
+        legId: 2,
+        tag: undefined,
+        media: [{ ...media, pair: undefined, local: undefined, advertised: undefined }],
+      },
+    ],
+  };
+}
+
+export function snapshot(): TelemetrySnapshot {
+  return {
+    version: "9.9.9",
+    startedAt: 1_700_000_000_000 as UnixMs,
+    calls: {
+      current: 3,
+      maximum: 2_500,
+      created: 10,
+      ended: {
+        deleted: 5,
+        timeout: 2,
+        "silent-timeout": 0,
+        "offer-timeout": 0,
+        "final-timeout": 0,
+        killed: 0,
+        shutdown: 0,
+      },
+    },
+    interfaces: [{ name: 'pub"lic', ip: "10.0.0.5", pairsFree: 4_990, pairsUsed: 10 }],
+    openFailures: { "no-ports": 1, "no-interface": 0, "no-descriptors": 0, overloaded: 0 },
+    workers: [
+      {
+        index: 0,
+        packetsRelayed: 1_500,
+        bytesRelayed: 258_000,
+        packetsDropped: { stranger: 7, malformed: 0 },
+        handovers: { proven: 6 },
+        socketsOpen: 20,
+        heldBytes: 344,
+        wakeups: 1_200,
+        collections: 2,
+        collectionMsTotal: 1.5,
+        collectionMsMax: 0.9,
+        heartbeatAgeMs: 120,
+      },
+    ],
+    control: {
+      requests: [{ protocol: "ng", command: "offer", result: "ok", count: 10 }],
+      drops: [{ protocol: "ng", reason: "source-not-allowed", count: 4 }],
+      repliesRemembered: 12,
+      repliesRememberedBytes: 8_192,
+    },
+    process: {
+      residentBytes: 80 * 1024 * 1024,
+      heapBytes: 10 * 1024 * 1024,
+      externalBytes: 30 * 1024 * 1024,
+      cpuUserMs: 2_500,
+      cpuSystemMs: 500,
+      loopDelayMs: { p50: 0.1, p99: 1, max: 12.25 },
+    },
+  };
+}

@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { suite } from "../../support/suite.ts";
+import { answer, Lab, offer, portIn, portsIn, sdp } from "./lab.ts";
+
+const audioAndVideo = ["m=audio 4000 RTP/AVP 0", "m=video 4002 RTP/AVP 96", "a=rtpmap:96 H264/90000"];
+
+suite("call: m-lines", (test) => {
+  test("a rejected m-line keeps its place with port 0, and its ports go back", () => {
+    const lab = new Lab();
+    const [audio, video] = portsIn(lab.body(offer({ sdp: sdp({ media: audioAndVideo }) })));
+    assert.equal(lab.relay.open.size, 4);
+    const rejecting = sdp({ ip: "203.0.113.6", media: ["m=audio 5000 RTP/AVP 0", "m=video 0 RTP/AVP 96"] });
+    const ports = portsIn(lab.body(answer({ sdp: rejecting })));
+    assert.equal(ports.length, 2);
+    assert.equal(ports[1], 0);
+    assert.equal(lab.relay.open.size, 2);
+    assert.deepEqual(lab.settingsOf(audio ?? 0).siblings, []);
+    assert.throws(() => lab.settingsOf(video ?? 0));
+  });
+
+  test("an m-line the offerer never gave ports to costs none", () => {
+    const lab = new Lab();
+    const body = lab.body(offer({ sdp: sdp({ media: ["m=audio 4000 RTP/AVP 0", "m=video 0 RTP/AVP 96"] }) }));
+    assert.equal(portsIn(body)[1], 0);
+    assert.equal(lab.relay.open.size, 2);
+  });
+
+  test("a removed m-line keeps its index, and may come back", () => {
+    const lab = new Lab();
+    const both = sdp({ media: audioAndVideo });
+    const bobs = sdp({ ip: "203.0.113.6", media: ["m=audio 5000 RTP/AVP 0", "m=video 5002 RTP/AVP 96"] });
+    const [audio] = portsIn(lab.body(offer({ sdp: both })));
+    lab.body(answer({ sdp: bobs }));
+    assert.equal(lab.relay.open.size, 4);
+    const less = sdp({ version: 2, media: ["m=audio 4000 RTP/AVP 0", "m=video 0 RTP/AVP 96"] });
+    assert.deepEqual(portsIn(lab.body(offer({ to: "bob", sdp: less }))), [audio, 0]);
+    const bobsLess = sdp({ ip: "203.0.113.6", media: ["m=audio 5000 RTP/AVP 0", "m=video 0 RTP/AVP 96"] });
+    assert.equal(portsIn(lab.body(answer({ sdp: bobsLess })))[1], 0);
+    assert.equal(lab.relay.open.size, 2);
+    const [again, video] = portsIn(
+      lab.body(offer({ to: "bob", sdp: sdp({ version: 3, media: audioAndVideo }) })),
+    );
+    assert.equal(again, audio);
+    assert.ok((video ?? 0) > 0);
+    assert.equal(lab.settingsOf(video ?? 0).isSignalled, false);
+    lab.body(answer({ sdp: bobs }));
+    assert.equal(lab.relay.open.size, 4);
+  });
+
+  test("an added m-line gets ports while the others keep theirs", () => {
+    const lab = new Lab();
+    const [audio] = portsIn(lab.body(offer({ sdp: sdp({ media: ["m=audio 4000 RTP/AVP 0"] }) })));
+    lab.body(answer());
+    const ports = portsIn(lab.body(offer({ to: "bob", sdp: sdp({ version: 2, media: audioAndVideo }) })));
+    assert.equal(ports[0], audio);
+    assert.equal(lab.relay.open.size, 4);
+    assert.equal(lab.settingsOf(ports[1] ?? 0).siblings.length, 1);
+  });
+
+  test("a short answer is filled up with rejected m-lines", () => {
+    const lab = new Lab();
+    lab.body(offer({ sdp: sdp({ media: audioAndVideo }) }));
+    const ports = portsIn(
+      lab.body(answer({ sdp: sdp({ ip: "203.0.113.6", media: ["m=audio 5000 RTP/AVP 0"] }) })),
+    );
+    assert.equal(ports.length, 2);
+    assert.equal(ports[1], 0);
+  });
+
+  test("an answer with more m-lines than were offered loses them", () => {
+    const lab = new Lab();
+    lab.body(offer({ sdp: sdp({ media: ["m=audio 4000 RTP/AVP 0"] }) }));
+    const more = sdp({ ip: "203.0.113.6", media: ["m=audio 5000 RTP/AVP 0", "m=video 5002 RTP/AVP 96"] });
+    assert.equal(portsIn(lab.body(answer({ sdp: more }))).length, 1);
+    assert.equal(lab.relay.open.size, 2);
+  });
+
+  test("one branch's rejection does not take the m-line from the others", () => {
+    const lab = new Lab();
+    const both = sdp({ media: audioAndVideo });
+    lab.body(offer({ branch: "b1", sdp: both }));
+    lab.body(offer({ branch: "b2", sdp: both }));
+    assert.equal(lab.relay.open.size, 6);
+    const audioOnly = sdp({ ip: "203.0.113.6", media: ["m=audio 5000 RTP/AVP 0", "m=video 0 RTP/AVP 96"] });
+    assert.equal(portsIn(lab.body(answer({ to: "bob-1", branch: "b1", sdp: audioOnly })))[1], 0);
+    const full = sdp({ ip: "203.0.113.7", media: ["m=audio 5000 RTP/AVP 0", "m=video 5002 RTP/AVP 96"] });
+    assert.ok((portsIn(lab.body(answer({ to: "bob-2", branch: "b2", sdp: full })))[1] ?? 0) > 0);
+  });
+
+  test("a body that rejects everything is a hold: the ports stay", () => {
+    const lab = new Lab();
+    const toBob = portIn(lab.body(offer()));
+    const toAlice = portIn(lab.body(answer()));
+    const held = sdp({ port: 0, version: 2 });
+    assert.equal(portIn(lab.body(offer({ to: "bob", sdp: held }))), 0);
+    assert.equal(lab.settingsOf(toAlice).mayReceive, false);
+    assert.equal(portIn(lab.body(answer({ sdp: sdp({ ip: "203.0.113.6", port: 0 }) }))), 0);
+    assert.equal(portIn(lab.body(offer({ to: "bob", sdp: sdp({ version: 3 }) }))), toBob);
+    assert.equal(portIn(lab.body(answer())), toAlice);
+    assert.equal(lab.settingsOf(toAlice).mayReceive, true);
+    assert.equal(lab.relay.closed.length, 0);
+  });
+
+  test("hold by direction and by address stops sending and keeps port, target and clocks", () => {
+    for (const hold of [sdp({ version: 2, extra: ["a=sendonly"] }), sdp({ version: 2, ip: "0.0.0.0" })]) {
+      const lab = new Lab();
+      const toBob = portIn(lab.body(offer()));
+      const toAlice = portIn(lab.body(answer()));
+      assert.equal(lab.settingsOf(toAlice).mayReceive, true);
+      const body = lab.body(offer({ to: "bob", sdp: hold }));
+      assert.equal(portIn(body), toBob);
+      assert.match(body, /^a=sendonly\r$/m);
+      assert.equal(lab.settingsOf(toAlice).mayReceive, false);
+      assert.equal(lab.settingsOf(toAlice).rtpTarget?.port, 4000);
+      assert.equal(lab.settingsOf(toBob).mayReceive, true);
+    }
+  });
+
+  test("audio becomes T.38 on the same ports", () => {
+    const lab = new Lab();
+    const toBob = portIn(lab.body(offer()));
+    lab.body(answer());
+    const fax = sdp({ version: 2, media: ["m=image 4000 udptl t38", "a=T38FaxVersion:0"] });
+    const body = lab.body(offer({ to: "bob", sdp: fax }));
+    assert.equal(portIn(body), toBob);
+    assert.match(body, /^m=image \d+ udptl t38\r$/im);
+    assert.match(body, /^a=T38FaxVersion:0\r$/m);
+    lab.body(answer({ sdp: sdp({ ip: "203.0.113.6", media: ["m=image 5000 udptl t38"] }) }));
+    assert.equal(lab.settingsOf(toBob).transport, "udptl");
+    assert.deepEqual(lab.settingsOf(toBob).payloadTypes, []);
+    assert.equal(lab.settingsOf(toBob).rtcpTarget, undefined);
+  });
+
+  test("sdp-media-remove hides an m-line from the callee and shows it rejected to the caller", () => {
+    const lab = new Lab();
+    const media = ["m=video 4002 RTP/AVP 96", "a=rtpmap:96 H264/90000", "m=audio 4000 RTP/AVP 0"];
+    const removesMedia = new Set(["video"]);
+    const toBob = lab.body(offer({ sdp: sdp({ media }), options: { removesMedia } }));
+    assert.equal(portsIn(toBob).length, 1);
+    const ports = portsIn(lab.body(answer()));
+    assert.equal(ports[0], 0);
+    assert.equal(lab.settingsOf(ports[1] ?? 0).peer, lab.pairOf(portIn(toBob)));
+    const fromBob = offer({
+      from: "bob",
+      to: "alice",
+      sdp: sdp({ ip: "203.0.113.6", port: 5000, version: 2 }),
+    });
+    assert.deepEqual(portsIn(lab.body(fromBob)), ports);
+    assert.equal(lab.relay.open.size, 2);
+  });
+
+  test("codecs stripped from the offer are not offered onward", () => {
+    const lab = new Lab();
+    const codec = { strip: ["PCMU"], offer: [], except: [], ignore: [] };
+    assert.match(lab.body(offer({ options: { codec } })), /^m=audio \d+ RTP\/AVP 8 101\r$/m);
+    assert.match(lab.body(answer()), /^m=audio \d+ RTP\/AVP 0 8 101\r$/m);
+  });
+});
