@@ -9,6 +9,7 @@ import {
   type InterfaceSpec,
   parseInterface,
   parseListen,
+  parseNotifySocket,
   parsePath,
   parseRange,
   parseUnixPath,
@@ -40,6 +41,14 @@ export const schema = {
     mayBeNone: true,
     parse: parseListenSpec,
     help: "Address of the rtpproxy protocol: udp:HOST:PORT, udp6:HOST:PORT, tcp:HOST:PORT, unix:PATH or cunix:PATH; the paths take ,mode=0660 and ,group=NAME.",
+  }),
+  rtpproxyNotify: list<string>({
+    key: "rtpproxy-notify",
+    argument: "SOCKET",
+    defaults: [],
+    mayBeNone: true,
+    parse: parseNotifySocket,
+    help: "Stream socket, unix:PATH or tcp:HOST:PORT, that a U command may name to be told when its session times out (rtpproxy's -n).",
   }),
   controlAllow: list<AddressRange>({
     key: "control-allow",

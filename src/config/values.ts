@@ -104,3 +104,13 @@ export function parseUnixPath(text: string): Result<string, string> {
   if (parsePath(text).ok && isShort) return ok(text);
   return refused(`a path of at most ${unixPathSizeBytesMax} bytes`);
 }
+
+/** `unix:PATH` or `tcp:HOST:PORT`; rtpproxy's `%%CC_SELF%%` as HOST stands for the address a command came from. */
+export function parseNotifySocket(text: string): Result<string, string> {
+  const [, scheme, rest = ""] = /^(unix|tcp):(.*)$/.exec(text) ?? [];
+  const isRight =
+    scheme === "unix"
+      ? parseUnixPath(rest).ok
+      : scheme === "tcp" && parseEndpoint(rest.replace("%%CC_SELF%%", "127.0.0.1")) !== undefined;
+  return isRight ? ok(text) : refused("unix:PATH or tcp:HOST:PORT");
+}

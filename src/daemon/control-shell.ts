@@ -63,7 +63,7 @@ export class ControlShell {
     const ips = config.interfaces.map(({ ip }) => ip);
     const local = localAddresses(config.interfaces, (remote) => localAddressTowards(remote, ips));
     this.#rtpproxy = new RtpproxyControl<ControlOrigin>(
-      { timeoutMs: config.timeoutMs, local, notifySockets: [] },
+      { timeoutMs: config.timeoutMs, local, notifySockets: config.rtpproxyNotify },
       { counters, readTotals: relayTotals, nextRequestId: () => this.#nextRequestId() },
     );
   }
