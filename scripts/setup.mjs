@@ -114,14 +114,13 @@ function npmCache() {
   return { npm_config_cache: join(root, ".cache", "npm"), npm_config_logs_max: "0" };
 }
 
-function isWritable(path) {
-  for (let place = path; ; place = dirname(place)) {
-    try {
-      accessSync(place, constants.W_OK);
-      return true;
-    } catch (error) {
-      if (error.code !== "ENOENT" || place === dirname(place)) return false;
-    }
+function isWritable(folder) {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -21,6 +21,7 @@ import { systemClock } from "./io/clock.ts";
 import { TimeoutNotifier } from "./io/control/notify.ts";
 import { type CtlServer, startCtlServer } from "./io/ctl-server.ts";
 import { type HttpServer, startHttpServer } from "./io/http-server.ts";
+import { machineWarnings } from "./io/machine-limits.ts";
 import { systemRandom } from "./io/random.ts";
 import { endpointWords, openRelayDriver } from "./io/relay-driver.ts";
 import { Relay } from "./relay/relay.ts";
@@ -62,6 +63,7 @@ class Building {
   async build(): Promise<Daemon> {
     const config = this.#config;
     const log = this.#log;
+    this.#warnOfLimits();
     const totals = new Totals();
     const notifier = new TimeoutNotifier(log);
     const { relay, engine } = await this.#startRelay((event) => this.#relayEvent(event, shell, totals));
@@ -121,6 +123,14 @@ class Building {
 
   async tearDown(): Promise<void> {
     for (const close of this.#closers.splice(0).reverse()) await close();
+  }
+
+  #warnOfLimits(): void {
+    const { interfaces, maxSessions, portMin, portMax } = this.#config;
+    const addressCount = new Set(interfaces.map(({ ip }) => ip)).size;
+    for (const warning of machineWarnings({ maxSessions, portMin, portMax, addressCount })) {
+      this.#log.warn({ event: "config-warning" satisfies EventName }, warning);
+    }
   }
 
   async #startRelay(onEvent: (event: RelayEvent) => void): Promise<{ relay: Relay; engine: string }> {

@@ -7,6 +7,7 @@ import { type FileReading, readToml } from "../config/toml.ts";
 import type { Logger } from "../core/log.ts";
 import { ok, type Result, refused } from "../core/result.ts";
 import { ListenError, meaningOf } from "../io/listen.ts";
+import { checkLocalAddress } from "../io/local-address.ts";
 import { createLogger } from "../io/log.ts";
 import { writePidfile } from "../io/pidfile.ts";
 import { openSystemdNotifier, type SystemdNotifier } from "../io/sd-notify.ts";
@@ -44,6 +45,7 @@ export async function runServe(commandLine: CommandLine, startDaemon: StartDaemo
   let removePidfile = (): void => undefined;
   try {
     if (config.pidfile !== undefined) removePidfile = writePidfile(config.pidfile);
+    for (const { ip } of config.interfaces) await checkLocalAddress("interface", ip);
     const daemon = await startDaemon(config, log);
     await run(daemon, log, signal);
     return exitCode.ok;

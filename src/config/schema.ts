@@ -44,6 +44,7 @@ export const schema = {
   }),
   rtpproxyNotify: list<string>({
     key: "rtpproxy-notify",
+    example: "unix:/run/kamailio/timeout.sock",
     argument: "SOCKET",
     defaults: [],
     mayBeNone: true,

@@ -49,7 +49,7 @@ function block(text: string): Cidr {
   return cidr;
 }
 
-/** IANA special-purpose registries (RFC 6890 and updates); the first match names the class. */
+/** IANA special-purpose registries (RFC 6890 section 2.2.2 and its updates); the first match names the class. */
 const classes: readonly (readonly [Cidr, AddressClass])[] = (
   [
     ["0.0.0.0/32", "unspecified"],

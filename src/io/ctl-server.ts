@@ -6,7 +6,7 @@
  * Mode 0600 says who may knock. The socket is removed on close; what a killed daemon left behind is replaced, a
  * socket that still answers is not.
  */
-import { chmodSync, lstatSync, mkdirSync, rmdirSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { closeServer, ListenError, listen } from "./listen.ts";
@@ -73,10 +73,11 @@ function prepareFolder(folder: string): boolean {
     const code = codeOf(error);
     if (code !== "EEXIST") throw new ListenError("ctl", folder, code);
   }
-  const found = lstatSync(folder);
-  const isForeign = found.uid !== process.getuid?.() && found.uid !== 0;
-  const isOpen = (found.mode & 0o022) !== 0 && (found.mode & 0o1000) === 0;
-  if (found.isDirectory() && (isForeign || isOpen)) {
+  const target = statSync(folder);
+  // Of a link both count: whoever owns it can point it elsewhere.
+  const isForeign = [lstatSync(folder), target].some(({ uid }) => uid !== process.getuid?.() && uid !== 0);
+  const isOpen = (target.mode & 0o022) !== 0 && (target.mode & 0o1000) === 0;
+  if (isForeign || isOpen) {
     throw new ListenError("ctl", folder, "the folder belongs to, or can be written by, somebody else");
   }
   return false;

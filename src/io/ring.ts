@@ -67,7 +67,7 @@ export class RingReader implements RecordReader {
     Atomics.add(this.words, control.tail, 1);
   }
 
-  /** Called before looking, so that whatever is written from now on asks for a new wake-up. */
+  /** Called after the wake-up is consumed and before looking: whatever is written from now on asks for a new one. */
   acknowledgeWake(): void {
     Atomics.store(this.words, control.wake, 0);
   }

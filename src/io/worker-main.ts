@@ -43,7 +43,6 @@ function run(setup: WorkerSetup): void {
   const sockets = new EpollSockets(arena, setup.capacitySlots);
   const commands = new RingReader(setup.commands, commandWords);
   const events = new RingWriter(setup.events, eventWords);
-  const collections = new CollectionWatch(setup.counters.worker);
   const core = new WorkerCore({
     capacitySlots: setup.capacitySlots,
     arena: arena.bytes,
@@ -54,6 +53,8 @@ function run(setup: WorkerSetup): void {
     forbiddenTargets: setup.forbiddenTargets,
     makePolicy: (capacitySlots, sink) => new Handover(capacitySlots, sink),
   });
+  // Begun last: what loading left behind is no pause of the loop.
+  const collections = new CollectionWatch(setup.counters.worker);
   const loop = new EpollLoop({
     arena,
     core,

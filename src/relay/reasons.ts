@@ -6,7 +6,7 @@ import { verdict } from "../handover/contract.ts";
 
 export const reason = {
   ...verdict,
-  /** Nothing RFC 7983 knows, or a header that does not fit its datagram. */
+  /** Nothing that RFC 7983 section 7 knows, or a header that does not fit its datagram. */
   malformed: 12,
   /** Longer than the largest datagram carried. */
   tooLarge: 13,

@@ -20,7 +20,7 @@ export const reception = {
   lastTimestamp: 6,
   /** Expected minus received; kept current so that a reader needs no other field. */
   packetsLost: 7,
-  /** RFC 3550 A.8, in timestamp units. */
+  /** RFC 3550 appendix A.8, in timestamp units. */
   jitter: 8,
   lastPacketAt: 9,
   clockRateHz: 10,

@@ -5,7 +5,7 @@
 import type { Codec } from "./codec.ts";
 import type { CodecEdit } from "./edits.ts";
 
-/** Codecs that ride along with the others at the same clock rate (RFC 4733, RFC 3389, RFC 2198). */
+/** Codecs that ride along with the others at the same clock rate (RFC 4733 section 2, RFC 3389 section 4, RFC 2198 section 3). */
 const companions = new Set(["telephone-event", "cn", "red"]);
 
 /**

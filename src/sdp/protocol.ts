@@ -9,9 +9,9 @@ export interface TransportProtocol {
   readonly transport: TransportClass;
   /** SRTP, by whatever keys. */
   readonly isSecure: boolean;
-  /** AVPF: early RTCP feedback (RFC 4585). */
+  /** AVPF: early RTCP feedback (RFC 4585 section 3). */
   readonly hasFeedback: boolean;
-  /** Keys come from DTLS (RFC 5764), so there are no a=crypto lines. */
+  /** Keys come from DTLS (RFC 5764 section 8), so there are no a=crypto lines. */
   readonly isDtls: boolean;
   readonly isKnown: boolean;
 }

@@ -27,7 +27,7 @@ export interface MediaSummary {
   readonly index: number;
   readonly kind: string;
   readonly protocol: TransportProtocol;
-  /** False for m=message (MSRP, RFC 4975): it is TCP and passes with its own address and port. */
+  /** False for m=message (MSRP, RFC 4975 section 8): it is TCP and passes with its own address and port. */
   readonly isRelayed: boolean;
   /** 0: rejected. */
   readonly port: number;
@@ -43,7 +43,7 @@ export interface MediaSummary {
   readonly isHeldByAddress: boolean;
   /** a=rtcp-mux, or a=rtcp naming the RTP endpoint. */
   readonly rtcpMux: boolean;
-  /** a=rtcp-mux-only (RFC 8858). */
+  /** a=rtcp-mux-only (RFC 8858 section 3). */
   readonly rtcpMuxOnly: boolean;
   /** As the attributes say, less receiving where c= is 0.0.0.0. */
   readonly direction: Direction;
@@ -57,7 +57,7 @@ export interface MediaSummary {
   readonly mid: string | undefined;
   /** a=ice-ufrag, of the media or the session. */
   readonly hasIce: boolean;
-  /** a=crypto (RFC 4568). */
+  /** a=crypto (RFC 4568 section 4). */
   readonly hasSdes: boolean;
   /** a=fingerprint, of the media or the session. */
   readonly hasDtls: boolean;

@@ -24,7 +24,7 @@ interface Running {
 
 function start(words: readonly string[], environment: Record<string, string> = {}): Running {
   const child = spawn(process.execPath, [program, ...words], {
-    env: { PATH: process.env["PATH"], ...environment },
+    env: environment,
     stdio: ["ignore", "pipe", "pipe"],
   });
   let out = "";
@@ -161,6 +161,10 @@ suite("cli", (test) => {
           [
             [...off, "--listen-http", "192.0.2.1:1"],
             "listen-http 192.0.2.1:1: this machine does not have that address",
+          ],
+          [
+            [...off, "--interface", "192.0.2.1"],
+            "interface 192.0.2.1: this machine does not have that address",
           ],
           [
             [...off, "--pidfile", `${folder}/no/pid`],

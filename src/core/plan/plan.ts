@@ -70,9 +70,9 @@ export type Evidence =
 export interface PairSettings {
   /** What this party sends leaves from that pair; undefined: not answered yet, or nowhere to go. */
   readonly peer: PairId | undefined;
-  /** rtp: RTP and RTCP; udptl: T.38 (RFC 3362); raw: anything else, relayed without a look inside. */
+  /** rtp: RTP and RTCP; udptl: T.38 (RFC 3362 section 3); raw: anything else, relayed without a look inside. */
   readonly transport: "rtp" | "udptl" | "raw";
-  /** This party sends and receives RTCP on the RTP port (RFC 5761). */
+  /** This party sends and receives RTCP on the RTP port (RFC 5761 section 3). */
   readonly rtcpMux: boolean;
   /** False while this party is on hold: nothing is sent to it, its proof is kept. */
   readonly mayReceive: boolean;

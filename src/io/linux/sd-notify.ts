@@ -9,7 +9,7 @@ const pathSizeBytesMax = 108;
 const library = koffi.load(null);
 const openSocket = library.func("int socket(int domain, int type, int protocol)");
 const sendTo = library.func(
-  "ssize_t sendto(int fd, const void *buffer, size_t size, int flags, const void *address, uint32_t addressSize)",
+  "long sendto(int fd, const void *buffer, size_t size, int flags, const void *address, uint32_t addressSize)",
 );
 const closeDescriptor = library.func("int close(int fd)");
 

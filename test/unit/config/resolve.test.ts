@@ -38,6 +38,7 @@ suite("config/resolve", (test) => {
       interfaces: [{ name: "default", ip: "127.0.0.1", advertisedIp: "127.0.0.1" }],
       listenNg: [{ ip: "127.0.0.1", port: 2223 }],
       listenRtpproxy: [{ kind: "udp", endpoint: { ip: "127.0.0.1", port: 7722 } }],
+      rtpproxyNotify: [],
       listenHttp: undefined,
       ctl: undefined,
       portMin: 30_000,
@@ -51,6 +52,7 @@ suite("config/resolve", (test) => {
       maxSessions: 2_500,
       workers: 0,
       io: "auto",
+      coalesce: "on",
       trustedMedia: [],
       signallingProxies: [],
       strict: false,
@@ -70,7 +72,7 @@ suite("config/resolve", (test) => {
   test("every default is a value that the option itself would take", () => {
     for (const [, row] of rows) {
       for (const result of row.read(row.defaults)) assert.ok(result.ok, row.key);
-      if (row.example !== "") assert.ok(row.read([row.example])[0]?.ok, row.key);
+      if (row.defaults.length === 0) assert.ok(row.read([row.example])[0]?.ok, `${row.key} needs an example`);
     }
   });
 
