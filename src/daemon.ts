@@ -134,8 +134,18 @@ class Building {
   }
 
   async #startRelay(onEvent: (event: RelayEvent) => void): Promise<{ relay: Relay; engine: string }> {
-    const { interfaces, portMin, portMax, tos, workers, io, listenNg, listenRtpproxy, coalesce } =
-      this.#config;
+    const {
+      interfaces,
+      portMin,
+      portMax,
+      tos,
+      workers,
+      io,
+      listenNg,
+      listenRtpproxy,
+      coalesce,
+      trustedMedia,
+    } = this.#config;
     const pairsPerAddress = Math.floor((portMax - portMin + 1) / 2);
     const addresses = new Set(interfaces.map(({ ip }) => ip)).size;
     const ownListeners = [
@@ -146,6 +156,7 @@ class Building {
       workers: workers === 0 ? availableParallelism() : workers,
       capacitySlots: 2 * pairsPerAddress * addresses,
       forbiddenTargets: endpointWords(ownListeners),
+      trustedMedia: trustedMedia.map(({ cidr }) => cidr),
       coalesces: coalesce === "on",
     });
     if (fallbackReason !== undefined) {

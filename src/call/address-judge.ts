@@ -26,11 +26,14 @@ export class AddressJudge {
     this.#facts = facts;
   }
 
-  /** The IP alone proves its owner to be this call's party, whatever the port. */
-  isUsable(ip: IpAddress, call: CallState): boolean {
-    if (!this.isReachable(ip)) return false;
-    if (this.#facts.ownIps.has(ip) || this.#facts.isSignallingProxy(ip)) return false;
-    return !this.#carriesOtherCalls(ip, call);
+  /**
+   * usable: the IP alone proves its owner to be this call's party, whatever the port. shared: it would, but other
+   * calls' media comes from there too. none: it says nothing about where media comes from.
+   */
+  worth(ip: IpAddress, call: CallState): "usable" | "shared" | "none" {
+    if (!this.isReachable(ip)) return "none";
+    if (this.#facts.ownIps.has(ip) || this.#facts.isSignallingProxy(ip)) return "none";
+    return this.#carriesOtherCalls(ip, call) ? "shared" : "usable";
   }
 
   /** Public, or on a network of ours. */

@@ -114,7 +114,8 @@ function sourceHints(
   const hints: SourceHint[] = [];
   const add = (origin: SourceHint["origin"], endpoint: Endpoint): void => {
     if (hints.length >= hintsPerSlotMax) return;
-    hints.push({ origin, endpoint, isIpUsable: judge.isUsable(endpoint.ip, call) });
+    const worth = judge.worth(endpoint.ip, call);
+    hints.push({ origin, endpoint, isIpUsable: worth === "usable", isIpShared: worth === "shared" });
   };
   const believesSdp = media.trustsAddress || leg.receivedFrom === undefined;
   if (believesSdp) add(media.origin, remote);

@@ -21,7 +21,7 @@ import {
   matchHints,
 } from "./hints.ts";
 import { isRtcp } from "./judge.ts";
-import { aimRtcp, setTarget } from "./proof.ts";
+import { aimRtcp, forgetStreams, setTarget } from "./proof.ts";
 import { real, slotFlag, slotWords, word } from "./slot-table.ts";
 import { newGenerationMs, supersededMs } from "./timing.ts";
 
@@ -32,8 +32,7 @@ export function configureSlot(ground: Ground, slot: number, settings: SlotSettin
   table.words[slot * slotWords + word.siblingEpochs] = siblingEpochs(ground, slot);
   if (before.isRtp !== settings.isRtp) {
     // Audio became image or back: proof and target stay, what was known of RTP streams goes.
-    table.words[slot * slotWords + word.streamCount] = 0;
-    table.words[slot * slotWords + word.currentStream] = 0;
+    forgetStreams(ground, slot);
     dropAllCandidates(table, ground.sink, slot);
   }
   if (settings.isSignalled) {

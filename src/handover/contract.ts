@@ -109,7 +109,10 @@ export interface SlotSettings {
   readonly followsAnySource: boolean;
   /** 0 default, 1 off, 2 immediate, 3 delayed, 4 heuristic. */
   readonly learningMode: number;
-  /** Hints: `hintCount` times [ip0, ip1, ip2, ip3, port, flags]; flags bit 0: the IP alone counts. */
+  /**
+   * Hints: `hintCount` times [ip0, ip1, ip2, ip3, port, flags]. Flags bit 0: the IP alone counts. Bit 1: it does not,
+   * because other calls' media comes from there too, but the party is expected there.
+   */
   readonly hints: Int32Array;
   readonly hintCount: number;
   /** [ip0, ip1, ip2, ip3, port]; port 0: nowhere. */

@@ -21,10 +21,6 @@ export class Deadlines {
     return this.#heap[0]!;
   }
 
-  of(slot: number): number {
-    return this.#at[slot]!;
-  }
-
   /** Infinity takes the slot's deadline away. */
   set(slot: number, atMs: number): void {
     const place = this.#place[slot]!;

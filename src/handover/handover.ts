@@ -185,10 +185,6 @@ export class Handover implements HandoverPolicy {
     const { slot } = facts;
     if (facts.port === 0 || !hasFlag(ground, slot, slotFlag.isOpen)) return verdict.unprovenSource;
     sourceInto(ground.source, 0, facts);
-    if (this.#deadlines.of(slot) <= nowMs) {
-      settle(ground, slot, nowMs);
-      if (isFromProven(ground, facts)) return this.#fromProven(facts, slot * slotWords, nowMs);
-    }
     const settings = ground.settings[slot]!;
     if (facts.auth === authResult.verified) return proveNow(ground, facts, evidenceCode.cryptographic, nowMs);
     if (facts.kind === packetKind.rtcp) return judgeRtcp(ground, facts, settings, nowMs);

@@ -4,6 +4,8 @@ import type { PacketFacts, SlotSettings } from "./contract.ts";
 export const hintWords = 6;
 /** Flag of a hint: the IP alone, any port, is evidence. */
 export const hintUsable = 1;
+/** Flag of a hint: only exact, but the party is expected there (an address that carries other calls too). */
+export const hintExpected = 2;
 
 /** How a source matches the hints; the higher, the better. */
 export const hintMatch = { none: 0, sameNetwork: 1, ip: 2, usableIp: 3, exact: 4 } as const;
@@ -41,11 +43,12 @@ function matchHint(hints: Int32Array, hint: number, source: Int32Array, at: numb
   return isSameNetwork(hints, hint, source, at) ? hintMatch.sameNetwork : hintMatch.none;
 }
 
-/** True if signalling named a place that counts by its IP alone. */
+/** True if signalling named a place where the party can be and is expected. */
 export function hasUsableHint(settings: SlotSettings): boolean {
   for (let index = 0; index < settings.hintCount; index++) {
     const hint = index * hintWords;
-    if ((settings.hints[hint + 5]! & hintUsable) !== 0 && !isNowhere(settings.hints, hint)) return true;
+    if ((settings.hints[hint + 5]! & (hintUsable | hintExpected)) !== 0 && !isNowhere(settings.hints, hint))
+      return true;
   }
   return false;
 }

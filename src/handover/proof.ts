@@ -14,7 +14,17 @@ import {
   timeOf,
 } from "./ground.ts";
 import { hintMatch, isSameEndpoint, isSameIp, matchHints } from "./hints.ts";
-import { candidate, previousClaim, real, slotFlag, slotWords, stream, watch, word } from "./slot-table.ts";
+import {
+  candidate,
+  claim,
+  previousClaim,
+  real,
+  slotFlag,
+  slotWords,
+  stream,
+  watch,
+  word,
+} from "./slot-table.ts";
 import { findStream, startStream } from "./streams.ts";
 import { latePacketsMs, switchesMax, switchWindowMs } from "./timing.ts";
 
@@ -31,11 +41,14 @@ export function prove(
   const base = slot * slotWords;
   const isSwitch = isProven(ground, slot);
   if (isSwitch) rememberPrevious(ground, slot, evidence, nowMs);
+  if (!carriesStreamsOn(evidence)) forgetStreams(ground, slot);
   for (let index = 0; index < 5; index++) words[base + word.proven + index] = source[at + index]!;
   words[base + word.evidence] = evidence;
-  words[base + word.provenRank] = 0;
-  words[base + word.pending]! &= ~watch.provisional;
-  setTime(ground, slot, real.provenAt, nowMs);
+  if (!isSameSpeaker(evidence)) {
+    words[base + word.provenRank] = 0;
+    words[base + word.pending]! &= ~watch.provisional;
+    setTime(ground, slot, real.provenAt, nowMs);
+  }
   setTime(ground, slot, real.heardAt, nowMs);
   setTime(ground, slot, real.supersededAt, 0);
   const match = matchHints(ground.settings[slot]!, words, base + word.proven);
@@ -65,6 +78,7 @@ export function accept(ground: Ground, slot: number, index: number, evidence: nu
   words[base + word.pending]! &= ~(1 << index);
   prove(ground, slot, words, at, evidence, nowMs);
   words[base + word.previousSequence] = (words[at + candidate.claim]! >>> 8) & 0xffff;
+  if ((words[at + candidate.claim]! & 0xff) === claim.place) forgetStreams(ground, slot);
   if ((slot & 1) === 0 && ground.settings[slot]!.isRtp) adoptStream(ground, slot, at, lastAt);
   sink.releaseHeld(slot, index);
   for (let other = 0; other < candidatesPerSlotMax; other++) {
@@ -130,6 +144,21 @@ export function aimRtcp(ground: Ground, slot: number): void {
   ground.sink.targetChanged(slot);
 }
 
+/** What the source before sent vouches for the new one only if the streams themselves were the evidence, or a key. */
+function carriesStreamsOn(evidence: number): boolean {
+  return isSameSpeaker(evidence) || evidence === evidenceCode.cryptographic;
+}
+
+/** The source is new, the speaker is not: what was doubtful about it still is. */
+function isSameSpeaker(evidence: number): boolean {
+  return evidence === evidenceCode.continuity || evidence === evidenceCode.samePlace;
+}
+
+export function forgetStreams(ground: Ground, slot: number): void {
+  ground.table.words[slot * slotWords + word.streamCount] = 0;
+  ground.table.words[slot * slotWords + word.currentStream] = 0;
+}
+
 /** True while another switch without signalled or cryptographic evidence is allowed; counts it. */
 export function takeSwitch(ground: Ground, slot: number, nowMs: number): boolean {
   const count = slot * slotWords + word.switchCount;
@@ -159,15 +188,19 @@ function rtpMoved(ground: Ground, rtp: number, nowMs: number): void {
 }
 
 /**
- * The source before may still deliver what was on its way; one that lost the leg without signalling may take it
- * back. A provisional one was perhaps a stranger: nothing is kept of it.
+ * The source before may still deliver what was on its way; one that lost the leg while signalling still stood by it
+ * may take it back. A provisional one was perhaps a stranger: nothing is kept of it.
  */
 function rememberPrevious(ground: Ground, slot: number, evidence: number, nowMs: number): void {
   const { words } = ground.table;
   const base = slot * slotWords;
-  const isLasting = evidence === evidenceCode.signalled || evidence === evidenceCode.cryptographic;
+  const isLasting =
+    evidence === evidenceCode.signalled ||
+    evidence === evidenceCode.cryptographic ||
+    hasFlag(ground, slot, slotFlag.lostFit);
   let keeps: number = isLasting ? previousClaim.latePackets : previousClaim.takeBack;
-  if (isProvisional(ground, slot) || evidence === evidenceCode.override) keeps = previousClaim.none;
+  const wasDoubtful = isProvisional(ground, slot) && !isSameSpeaker(evidence);
+  if (wasDoubtful || evidence === evidenceCode.override) keeps = previousClaim.none;
   if ((slot & 1) !== 0 || words[base + word.streamCount] === 0) keeps = previousClaim.none;
   for (let index = 0; index < 5; index++)
     words[base + word.previous + index] = words[base + word.proven + index]!;

@@ -1,5 +1,6 @@
 /** Chooses the relay's driver: epoll where it works, node:dgram elsewhere. */
 import type { Endpoint } from "../core/address.ts";
+import type { Cidr } from "../core/address-class.ts";
 import type { RelayDriver } from "../relay/driver.ts";
 import { encodeEndpoint } from "../relay/slot-settings.ts";
 import { DgramDriver } from "./dgram/dgram-driver.ts";
@@ -11,6 +12,8 @@ export interface DriverOptions {
   readonly capacitySlots: number;
   /** Endpoints never to send to, five words each (`endpointWords`). */
   readonly forbiddenTargets: Int32Array;
+  /** Networks whose first speakers are believed before strangers. */
+  readonly trustedMedia: readonly Cidr[];
   /** Pause under load, at most 300 microseconds, so that packets share the cost of a wake-up. */
   readonly coalesces: boolean;
 }

@@ -51,7 +51,8 @@ function run(setup: WorkerSetup): void {
     sockets,
     events,
     forbiddenTargets: setup.forbiddenTargets,
-    makePolicy: (capacitySlots, sink) => new Handover(capacitySlots, sink),
+    makePolicy: (capacitySlots, sink) =>
+      new Handover(capacitySlots, sink, { trustedMedia: setup.trustedMedia }),
   });
   // Begun last: what loading left behind is no pause of the loop.
   const collections = new CollectionWatch(setup.counters.worker);
@@ -70,6 +71,7 @@ function run(setup: WorkerSetup): void {
   // Tells main that this worker reads its sockets from now on.
   parentPort?.postMessage(undefined);
   loop.run();
+  sockets.close();
 }
 
 run(workerData as WorkerSetup);

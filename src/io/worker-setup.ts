@@ -1,4 +1,5 @@
 /** What main gives a relay worker to start with: shared memory and numbers, nothing that lives. */
+import type { Cidr } from "../core/address-class.ts";
 import { type CounterMemory, counterSizes } from "../relay/counters.ts";
 import { commandWords, eventWords } from "../relay/driver.ts";
 import { allocateRing } from "./ring.ts";
@@ -16,13 +17,15 @@ export interface WorkerSetup {
   readonly forbiddenTargets: Int32Array;
   /** eventfd that main writes to; 0 for a worker that has no thread. */
   readonly wakeDescriptor: number;
+  /** Networks whose first speakers are believed before strangers. */
+  readonly trustedMedia: readonly Cidr[];
   /** Pause under load so that packets gather. */
   readonly coalesces: boolean;
 }
 
 export function makeWorkerSetup(
   capacitySlots: number,
-  own: Pick<WorkerSetup, "forbiddenTargets" | "wakeDescriptor" | "coalesces">,
+  own: Pick<WorkerSetup, "forbiddenTargets" | "trustedMedia" | "wakeDescriptor" | "coalesces">,
 ): WorkerSetup {
   const sizes = counterSizes(capacitySlots);
   const table = (doubles: number): Float64Array => new Float64Array(new SharedArrayBuffer(8 * doubles));

@@ -6,10 +6,15 @@ import { pendingCommandsMax } from "../core/limits.ts";
 import { type Command, encodeCommand } from "./commands.ts";
 import type { WorkerLink } from "./driver.ts";
 
+/** Written commands are taken out of the list in lots, since each taking out moves all others. */
+const forgetAfter = 1_024;
+
 export class CommandQueue {
   readonly #link: WorkerLink;
   readonly #limit: number;
-  #waiting: Command[] = [];
+  /** Those before `#next` are in the ring already. */
+  readonly #waiting: Command[] = [];
+  #next = 0;
 
   constructor(link: WorkerLink, limit: number = pendingCommandsMax) {
     this.#link = link;
@@ -17,28 +22,33 @@ export class CommandQueue {
   }
 
   get waitingCount(): number {
-    return this.#waiting.length;
+    return this.#waiting.length - this.#next;
   }
 
   /** Pairs that are open need room for their configure and close, so opening stops at half. */
   get isOverloaded(): boolean {
-    return this.#waiting.length >= this.#limit / 2;
+    return this.waitingCount >= this.#limit / 2;
   }
 
   submit(command: Command): void {
-    if (this.#waiting.length > 0 || !this.#write(command)) this.#waiting.push(command);
-    this.#link.wake();
+    this.#waiting.push(command);
+    this.flush();
   }
 
-  /** Moves what fits into the ring. True when nothing waits any more. */
-  flush(): boolean {
+  /** Moves what fits into the ring. */
+  flush(): void {
     let written = 0;
-    while (written < this.#waiting.length && this.#write(this.#waiting[written]!)) written++;
-    if (written > 0) {
-      this.#waiting = this.#waiting.slice(written);
-      this.#link.wake();
+    while (this.#next < this.#waiting.length && this.#write(this.#waiting[this.#next]!)) {
+      this.#next++;
+      written++;
     }
-    return this.#waiting.length === 0;
+    if (this.#next === this.#waiting.length || this.#next >= forgetAfter) this.#forgetWritten();
+    if (written > 0) this.#link.wake();
+  }
+
+  #forgetWritten(): void {
+    this.#waiting.splice(0, this.#next);
+    this.#next = 0;
   }
 
   #write(command: Command): boolean {

@@ -61,6 +61,7 @@ interface PairEntry {
   readonly place: Place;
   state: "opening" | "open" | "closing";
   local: Endpoint | undefined;
+  /** Still to be told to the worker, or, when they name siblings, to be told again once one of those is closed. */
   settings: PairSettings | undefined;
 }
 
@@ -246,8 +247,8 @@ export class Relay implements CounterReader, DriverListener {
   #configure(pair: PairId, settings: PairSettings): void {
     const entry = this.#pairs.get(pair);
     if (entry === undefined || entry.state === "closing") return;
-    entry.settings = settings;
     if (entry.state === "open") this.#submitSettings(entry, settings);
+    else entry.settings = settings;
   }
 
   #submitSettings(entry: PairEntry, settings: PairSettings): void {
@@ -255,6 +256,7 @@ export class Relay implements CounterReader, DriverListener {
     const peer = settings.peer === undefined ? undefined : this.#placeOf(settings.peer, place.worker);
     const siblings = settings.siblings.flatMap((pair) => this.#placeOf(pair, place.worker) ?? []);
     this.#queues[place.worker]!.submit({ kind: "configure", at: place, settings, peer, siblings });
+    entry.settings = settings.siblings.length > 0 ? settings : undefined;
   }
 
   /** The slot of a living pair of the same worker. A place is fixed before its sockets are bound. */

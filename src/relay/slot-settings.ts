@@ -6,6 +6,7 @@ import { type Endpoint, ipToWords } from "../core/address.ts";
 import { formatsPerMediaMax, hintsPerSlotMax, siblingsPerSlotMax } from "../core/limits.ts";
 import type { PairSettings, SourceHint } from "../core/plan/plan.ts";
 import type { SlotSettings } from "../handover/contract.ts";
+import { hintExpected, hintUsable } from "../handover/hints.ts";
 
 /** A pair of the same worker, as slots and generations name it. */
 export interface SlotRef {
@@ -113,7 +114,8 @@ function encodeHints(words: Int32Array, at: number, hints: readonly SourceHint[]
   for (let index = 0; index < count; index++) {
     const hint = hints[index]!;
     encodeEndpoint(words, at + index * hintWords, hint.endpoint);
-    words[at + index * hintWords + 5] = hint.isIpUsable ? 1 : 0;
+    words[at + index * hintWords + 5] =
+      (hint.isIpUsable ? hintUsable : 0) | (hint.isIpShared ? hintExpected : 0);
   }
   return count;
 }
@@ -149,6 +151,57 @@ interface PayloadTables {
   readonly clockRates: Uint32Array;
 }
 
+const nothing = new Int32Array(0);
+
+/** One slot's view. A class, so that all views have one shape: the policy reads them once per packet. */
+class DecodedSlot implements SlotSettings {
+  readonly isRtp: boolean;
+  readonly isMux: boolean;
+  readonly isSignalled: boolean;
+  readonly mayReceive: boolean;
+  readonly maySend: boolean;
+  readonly generation: number;
+  readonly isAsymmetric: boolean;
+  readonly isStrict: boolean;
+  readonly followsAnySource: boolean;
+  readonly learningMode: number;
+  readonly hints: Int32Array;
+  readonly hintCount: number;
+  readonly target: Int32Array;
+  readonly payloadTypes: Int32Array;
+  readonly clockRates: Uint32Array;
+  readonly siblings: Int32Array;
+
+  constructor(words: Int32Array, at: number, component: 0 | 1, payloads: PayloadTables) {
+    const flags = words[at + field.flags]!;
+    this.isRtp = words[at + field.transport] === transportCode.rtp;
+    this.isMux = (flags & flag.isMux) !== 0;
+    this.isSignalled = (flags & flag.isSignalled) !== 0;
+    this.mayReceive = (flags & flag.mayReceive) !== 0;
+    this.maySend = (flags & flag.maySend) !== 0;
+    this.generation = words[at + field.generation]!;
+    this.isAsymmetric = (flags & flag.isAsymmetric) !== 0;
+    this.isStrict = (flags & flag.isStrict) !== 0;
+    this.followsAnySource = (flags & flag.followsAnySource) !== 0;
+    this.learningMode = words[at + field.learningMode]!;
+    this.hintCount = words[at + (component === 0 ? field.rtpHintCount : field.rtcpHintCount)]!;
+    const hints = at + (component === 0 ? field.rtpHints : field.rtcpHints);
+    this.hints = this.hintCount === 0 ? nothing : words.slice(hints, hints + this.hintCount * hintWords);
+    const target = at + (component === 0 ? field.rtpTarget : field.rtcpTarget);
+    this.target = words.slice(target, target + 5);
+    this.payloadTypes = payloads.payloadTypes;
+    this.clockRates = payloads.clockRates;
+    this.siblings = siblingsOf(words, at, component);
+  }
+}
+
+function siblingsOf(words: Int32Array, at: number, component: 0 | 1): Int32Array {
+  const count = words[at + field.siblingCount]!;
+  if (count === 0) return nothing;
+  const start = at + field.siblings;
+  return words.slice(start, start + count).map((slot) => slot + component);
+}
+
 /** Few distinct payload lists serve thousands of calls, so equal lists share one table. */
 const payloadCacheMax = 256;
 
@@ -156,36 +209,17 @@ export class SettingsDecoder {
   readonly #payloadTables = new Map<string, PayloadTables>();
 
   decode(words: Int32Array, at: number): DecodedSettings {
-    const flags = words[at + field.flags]!;
-    const transport = words[at + field.transport]!;
-    const shared = {
-      isMux: (flags & flag.isMux) !== 0,
-      isSignalled: (flags & flag.isSignalled) !== 0,
-      mayReceive: (flags & flag.mayReceive) !== 0,
-      maySend: (flags & flag.maySend) !== 0,
-      generation: words[at + field.generation]!,
-      isAsymmetric: (flags & flag.isAsymmetric) !== 0,
-      isStrict: (flags & flag.isStrict) !== 0,
-      followsAnySource: (flags & flag.followsAnySource) !== 0,
-      learningMode: words[at + field.learningMode]!,
-      isRtp: transport === transportCode.rtp,
-      ...this.#payloads(words, at),
-    };
-    const view = (component: 0 | 1): SlotSettings => ({
-      ...shared,
-      ...hintsOf(words, at, component),
-      target: targetOf(words, at, component),
-      siblings: siblingsOf(words, at, component),
-    });
+    const payloads = this.#payloads(words, at);
+    const rtp = new DecodedSlot(words, at, 0, payloads);
     return {
-      transport,
-      isMux: shared.isMux,
-      mayReceive: shared.mayReceive,
-      maySend: shared.maySend,
+      transport: words[at + field.transport]!,
+      isMux: rtp.isMux,
+      mayReceive: rtp.mayReceive,
+      maySend: rtp.maySend,
       peerSlot: words[at + field.peerSlot]!,
       peerGeneration: words[at + field.peerGeneration]!,
-      rtp: view(0),
-      rtcp: view(1),
+      rtp,
+      rtcp: new DecodedSlot(words, at, 1, payloads),
     };
   }
 
@@ -205,24 +239,4 @@ export class SettingsDecoder {
     this.#payloadTables.set(key, tables);
     return tables;
   }
-}
-
-function hintsOf(
-  words: Int32Array,
-  at: number,
-  component: 0 | 1,
-): { readonly hints: Int32Array; readonly hintCount: number } {
-  const hintCount = words[at + (component === 0 ? field.rtpHintCount : field.rtcpHintCount)]!;
-  const start = at + (component === 0 ? field.rtpHints : field.rtcpHints);
-  return { hints: words.slice(start, start + hintCount * hintWords), hintCount };
-}
-
-function siblingsOf(words: Int32Array, at: number, component: 0 | 1): Int32Array {
-  const start = at + field.siblings;
-  return words.slice(start, start + words[at + field.siblingCount]!).map((slot) => slot + component);
-}
-
-function targetOf(words: Int32Array, at: number, component: 0 | 1): Int32Array {
-  const start = at + (component === 0 ? field.rtpTarget : field.rtcpTarget);
-  return words.slice(start, start + 5);
 }

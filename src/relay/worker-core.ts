@@ -30,8 +30,8 @@ export interface WorkerParts {
   makePolicy(capacitySlots: number, sink: HandoverSink): HandoverPolicy;
 }
 
-/** After so many commands at once main is woken even without an event: it may be waiting for room in the ring. */
-const roomWorthTelling = 64;
+/** Commands between two batches of packets: half a millisecond at most, or a burst of offers is heard as a gap. */
+const commandsPerTurn = 32;
 
 export class WorkerCore implements HandoverSink, TargetKeeper {
   readonly forwarder: Forwarder;
@@ -50,6 +50,7 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
   readonly #closedGenerations: Int32Array;
   #owesStopped = false;
   #owesWake = false;
+  #hasCommands = false;
 
   constructor(parts: WorkerParts) {
     const { capacitySlots } = parts;
@@ -78,19 +79,32 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     return this.#slots.isOpen(slot, generation);
   }
 
-  /** Carries out every command in the ring. True when told to stop: all sockets are closed then. */
+  /** Carries out the oldest commands, a turn's worth. True when told to stop: all sockets are closed then. */
   drainCommands(commands: RecordReader, nowMs: number): boolean {
-    let stops = false;
+    this.#hasCommands = false;
     let drained = 0;
     for (let at = commands.begin(); at >= 0; at = commands.begin()) {
-      if (commands.words[at + commandField.kind] === commandKind.stop) stops = true;
-      else this.#apply(commands.words, at, nowMs);
+      if (drained === commandsPerTurn) {
+        // Main may be waiting for room in the ring.
+        this.#owesWake = true;
+        this.#hasCommands = true;
+        return false;
+      }
+      const isStop = commands.words[at + commandField.kind] === commandKind.stop;
+      if (!isStop) this.#apply(commands.words, at, nowMs);
       commands.release();
       drained++;
+      if (isStop) {
+        this.#stop();
+        return true;
+      }
     }
-    if (drained >= roomWorthTelling) this.#owesWake = true;
-    if (stops) this.#stop();
-    return stops;
+    return false;
+  }
+
+  /** True after a turn that left commands in the ring: take the next without waiting. */
+  get hasCommands(): boolean {
+    return this.#hasCommands;
   }
 
   /** Runs what is due. */

@@ -69,6 +69,7 @@ for (const driver of ["epoll", "dgram"] as const) {
         assert.deepEqual(b.rtp.heard[0], rtpPacket(0xaaaa0001, 0));
         assert.deepEqual(b.rtp.heard[999], rtpPacket(0xaaaa0001, 999));
         assert.deepEqual(a.rtp.sources[0], a.local.rtp, "sent from the port that was advertised");
+        await until(() => rig.relay.read(a.pair)!.rtp.packetsOut === 1000, "the last packet's count");
         const counters = rig.relay.read(a.pair)!;
         assert.equal(counters.rtp.packetsIn, 1000);
         assert.equal(counters.rtp.bytesIn, 172_000);

@@ -13,6 +13,7 @@ import {
 import { systemClock } from "../../src/io/clock.ts";
 import { systemRandom } from "../../src/io/random.ts";
 import { endpointWords, openRelayDriver } from "../../src/io/relay-driver.ts";
+import type { WorkerLink } from "../../src/relay/driver.ts";
 import type { RelayInterface } from "../../src/relay/interfaces.ts";
 import { Relay } from "../../src/relay/relay.ts";
 
@@ -41,6 +42,7 @@ export class RelayRig {
   readonly events: RelayEvent[] = [];
   readonly faults: string[] = [];
   relay!: Relay;
+  links: readonly WorkerLink[] = [];
   #lastPair = 0;
 
   static async start(options: RigOptions): Promise<RelayRig> {
@@ -52,7 +54,9 @@ export class RelayRig {
       capacitySlots: 2 * (portMax - portMin + 1),
       forbiddenTargets: endpointWords(options.forbiddenTargets ?? []),
       coalesces: options.coalesces ?? false,
+      trustedMedia: [],
     });
+    rig.links = driver.links;
     rig.relay = new Relay({
       driver,
       interfaces: options.interfaces ?? [loopback4, loopback6],
@@ -125,8 +129,8 @@ export function settingsAt(rtp: Endpoint, rtcp: Endpoint, settings: Partial<Pair
     rtpTarget: rtp,
     rtcpTarget: rtcp,
     hints: [
-      { origin: "sdp", endpoint: rtp, isIpUsable: true },
-      { origin: "sdp-rtcp", endpoint: rtcp, isIpUsable: true },
+      { origin: "sdp", endpoint: rtp, isIpUsable: true, isIpShared: false },
+      { origin: "sdp-rtcp", endpoint: rtcp, isIpUsable: true, isIpShared: false },
     ],
     ...settings,
   };

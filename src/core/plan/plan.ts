@@ -109,6 +109,8 @@ export interface SourceHint {
    * False: only the exact ip:port counts.
    */
   readonly isIpUsable: boolean;
+  /** Not usable only because other calls' media comes from there too: no evidence, but the party is expected there. */
+  readonly isIpShared: boolean;
 }
 
 /** The explicit overrides of ng and rtpproxy; all off is the default policy. */

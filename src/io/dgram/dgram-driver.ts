@@ -61,7 +61,8 @@ export class DgramDriver implements RelayDriver {
       sockets: this.#sockets,
       events: new RingWriter(setup.events, eventWords),
       forbiddenTargets: options.forbiddenTargets,
-      makePolicy: (capacitySlots, sink) => new Handover(capacitySlots, sink),
+      makePolicy: (capacitySlots, sink) =>
+        new Handover(capacitySlots, sink, { trustedMedia: options.trustedMedia }),
     });
   }
 
@@ -128,6 +129,8 @@ export class DgramDriver implements RelayDriver {
     this.#isStopped = this.#core.drainCommands(this.#commands, nowMs);
     this.#finish(nowMs);
     if (this.#isStopped) this.#whenStopped();
+    // Datagrams get their turn in between.
+    else if (this.#core.hasCommands) setImmediate(() => this.#turnSoon());
   }
 
   #finish(nowMs: number): void {

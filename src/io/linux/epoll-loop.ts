@@ -3,7 +3,8 @@
  * from where it lies. The loop runs until main says stop; the thread's own event loop does not turn meanwhile.
  *
  * Epoll is level-triggered, so one read per report is enough: what remains is reported again, other sockets get their
- * turn first, and the read that would only say EAGAIN is saved.
+ * turn first, and the read that would only say EAGAIN is saved. Only a worker that is behind, which a full list of
+ * reports tells, reads a few datagrams of each socket: then most queues hold several, and reports cost more than reads.
  */
 import { jumboSizeBytesMax } from "../../core/limits.ts";
 import type { CounterMemory } from "../../relay/counters.ts";
@@ -31,6 +32,8 @@ import {
 } from "./libc.ts";
 
 const eventsMax = 256;
+/** Datagrams read per report when the list of reports is full. */
+const readsWhenBehind = 4;
 /** Main and the watchdog want a sign of life at least this often. */
 const waitMsMax = 200;
 /** Slot number of the eventfd in the epoll set. */
@@ -78,13 +81,7 @@ export class EpollLoop {
     this.#source = arena.reserve(socketAddress.slotBytes + 4);
     this.#sourceBytes = this.#source + socketAddress.slotBytes;
     this.#time = arena.reserve(16);
-    const offsets = [
-      this.#events,
-      parts.sockets.packetOffset,
-      this.#source,
-      this.#sourceBytes,
-      this.#time,
-    ];
+    const offsets = [this.#events, parts.sockets.packetOffset, this.#source, this.#sourceBytes, this.#time];
     this.#boxed = [null, ...offsets.map((offset) => arena.address + offset), 0];
     this.#coalescer = new Coalescer(parts.coalesces);
     parts.sockets.watch(parts.wakeDescriptor, wakeSlot, 0);
@@ -113,8 +110,9 @@ export class EpollLoop {
     const { core, counters } = this.#parts;
     counters.worker[workerField.wakeups]!++;
     this.#isWoken = false;
-    for (let index = 0; index < ready; index++) this.#handleEvent(index, this.#boxed[boxed.now]!);
-    const isStopped = this.#isWoken && core.drainCommands(this.#parts.commands, nowMs);
+    const readsMax = ready === eventsMax ? readsWhenBehind : 1;
+    for (let index = 0; index < ready; index++) this.#handleEvent(index, readsMax, this.#boxed[boxed.now]!);
+    const isStopped = (this.#isWoken || core.hasCommands) && core.drainCommands(this.#parts.commands, nowMs);
     core.tick(nowMs);
     this.#tellMain(isStopped);
     if (nowMs >= this.#nextSecondMs) {
@@ -134,21 +132,24 @@ export class EpollLoop {
     }
   }
 
-  #handleEvent(index: number, nowMs: number): void {
+  #handleEvent(index: number, readsMax: number, nowMs: number): void {
     const at = this.#events + index * epoll.eventBytes + epoll.dataOffset;
     const slot = this.#view.getInt32(at, true);
     if (slot === wakeSlot) {
       this.#isWoken = true;
-      this.#parts.commands.acknowledgeWake();
+      // In this order: a wake-up asked for after the acknowledgement must not be read away.
       read(this.#parts.wakeDescriptor, this.#boxed[boxed.time]!, 8);
+      this.#parts.commands.acknowledgeWake();
     } else if (this.#parts.core.isOpen(slot, this.#view.getInt32(at + 4, true))) {
-      this.#receive(slot, nowMs);
+      let reads = 0;
+      while (reads < readsMax && this.#receive(slot, reads, nowMs)) reads++;
     } else {
       this.#parts.core.forwarder.countReceiveTrouble(reason.staleWakeup);
     }
   }
 
-  #receive(slot: number, nowMs: number): void {
+  /** Reads one datagram, the `reads`-th of this report; false when there was none. */
+  #receive(slot: number, reads: number, nowMs: number): boolean {
     const view = this.#view;
     const { sockets, core } = this.#parts;
     const source = this.#source;
@@ -162,9 +163,10 @@ export class EpollLoop {
       this.#boxed[boxed.sourceBytes]!,
     );
     if (sizeBytes < 0) {
-      // A pending ICMP error or a datagram with a bad checksum: the socket is as good as before.
-      core.forwarder.countReceiveTrouble(reason.receiveFailed);
-      return;
+      // After the first read: the queue is empty. Else a pending ICMP error or a datagram with a bad checksum: the
+      // socket is as good as before.
+      if (reads === 0) core.forwarder.countReceiveTrouble(reason.receiveFailed);
+      return false;
     }
     const { facts } = core.forwarder;
     facts.port = view.getUint16(source + socketAddress.port);
@@ -180,10 +182,12 @@ export class EpollLoop {
       facts.ip3 = view.getInt32(source + socketAddress.inet6Ip + 12);
     }
     core.forwarder.receive(slot, sockets.packetOffset, sizeBytes, nowMs);
+    return true;
   }
 
   #timeout(nowMs: number): number {
     const { core } = this.#parts;
+    if (core.hasCommands) return 0;
     const dueMs = core.nextDeadlineMs() - nowMs;
     const waitMs = core.owesEvents ? 10 : waitMsMax;
     return dueMs <= 0 ? 0 : Math.ceil(Math.min(dueMs, waitMs));

@@ -50,6 +50,11 @@ export class EpollSockets implements SocketPort {
     if (this.epoll < 0) throw new Error(`epoll_create1: ${errnoName(errno())}`);
   }
 
+  /** The end: every socket has been released. */
+  close(): void {
+    close(this.epoll);
+  }
+
   /** Watches a descriptor; `slot` and `generation` come back with its events. */
   watch(descriptor: number, slot: number, generation: number): void {
     const { view } = this.#arena;

@@ -119,6 +119,7 @@ suite("call: addresses", (test) => {
     lab.body(offer({ callId: "call-2", sdp: sdp({ port: 4010 }) }));
     const second = portIn(lab.body(answer({ callId: "call-2" })));
     assert.equal(lab.settingsOf(second).hints[0]?.isIpUsable, false);
+    assert.equal(lab.settingsOf(second).hints[0]?.isIpShared, true, "the party is expected there all the same");
     lab.ask({
       kind: "delete",
       callId: "call-1",

@@ -1,0 +1,180 @@
+/** A relay worker's core with neither thread nor sockets: datagrams go in by call, sends come out as a list. */
+import { type Endpoint, ipToWords } from "../../src/core/address.ts";
+import type { PairSettings } from "../../src/core/plan/plan.ts";
+import {
+  type HandoverPolicy,
+  type HandoverSink,
+  type PacketFacts,
+  type SlotSettings,
+  type Verdict,
+  verdict,
+} from "../../src/handover/contract.ts";
+import { allocateRing, RingReader, RingWriter } from "../../src/io/ring.ts";
+import { type Command, encodeCommand } from "../../src/relay/commands.ts";
+import { type CounterMemory, counterSizes } from "../../src/relay/counters.ts";
+import { commandWords, eventWords, type SocketPort, sendCode } from "../../src/relay/driver.ts";
+import { eventField } from "../../src/relay/events.ts";
+import { holdStoreBytes } from "../../src/relay/hold-store.ts";
+import { WorkerCore } from "../../src/relay/worker-core.ts";
+
+export const packetOffset = 64;
+const holdBase = 16_384;
+
+/** Says yes to everything and sends where the settings say, unless told otherwise. */
+export class PlainPolicy implements HandoverPolicy {
+  readonly calls: string[] = [];
+  readonly settings = new Map<number, SlotSettings>();
+  next: Verdict = verdict.relay;
+  heldFor = 0;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  evidence = 0;
+  readonly sink: HandoverSink;
+
+  constructor(sink: HandoverSink) {
+    this.sink = sink;
+  }
+
+  open(slot: number): void {
+    this.calls.push(`open ${slot}`);
+  }
+
+  configure(slot: number, settings: SlotSettings): void {
+    this.calls.push(`configure ${slot}`);
+    this.settings.set(slot, settings);
+  }
+
+  close(slot: number): void {
+    this.calls.push(`close ${slot}`);
+    this.settings.delete(slot);
+  }
+
+  packet(_facts: PacketFacts): Verdict {
+    return this.next;
+  }
+
+  iceCheck(): void {}
+
+  dtlsVerified(): void {}
+
+  advance(): void {
+    this.calls.push("advance");
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+  }
+
+  nextDeadlineMs(): number {
+    return this.deadlineMs;
+  }
+
+  targetWord(slot: number, word: number): number {
+    return this.settings.get(slot)?.target[word] ?? 0;
+  }
+
+  provenWord(slot: number, word: number): number {
+    return this.evidence === 0 ? 0 : this.targetWord(slot, word);
+  }
+
+  evidenceOf(): number {
+    return this.evidence;
+  }
+}
+
+export class WorkerRig {
+  readonly arena = new Uint8Array(holdBase + holdStoreBytes);
+  readonly sent: { readonly slot: number; readonly bytes: Buffer }[] = [];
+  readonly sockets: string[] = [];
+  readonly counters: CounterMemory;
+  readonly capacitySlots: number;
+  readonly core: WorkerCore;
+  policy!: PlainPolicy;
+  sendOutcome: number = sendCode.sent;
+  keepsSent = true;
+  nowMs = 1_000;
+  readonly #commandWriter: RingWriter;
+  readonly #commandReader: RingReader;
+  readonly #eventReader: RingReader;
+
+  constructor(
+    capacitySlots = 16,
+    forbiddenTargets = new Int32Array(0),
+    makePolicy?: (capacitySlots: number, sink: HandoverSink) => HandoverPolicy,
+    eventRecords = 4,
+  ) {
+    this.capacitySlots = capacitySlots;
+    const sizes = counterSizes(capacitySlots);
+    this.counters = {
+      worker: new Float64Array(sizes.worker),
+      sockets: new Float64Array(sizes.sockets),
+      streams: new Float64Array(sizes.streams),
+    };
+    const commands = allocateRing(64, commandWords);
+    this.#commandWriter = new RingWriter(commands, commandWords);
+    this.#commandReader = new RingReader(commands, commandWords);
+    const events = allocateRing(eventRecords, eventWords);
+    this.#eventReader = new RingReader(events, eventWords);
+    const sockets: SocketPort = {
+      adopt: (slot, _generation, handle) => void this.sockets.push(`adopt ${slot} ${handle}`),
+      release: (slot) => void this.sockets.push(`release ${slot}`),
+      setTarget: (_slot, ip0, _ip1, ip2) => ip0 === 0 && ip2 === 0xffff,
+      send: (slot, offset, sizeBytes) => this.#send(slot, offset, sizeBytes),
+    };
+    this.core = new WorkerCore({
+      capacitySlots,
+      arena: this.arena,
+      holdBase,
+      counters: this.counters,
+      sockets,
+      events: new RingWriter(events, eventWords),
+      forbiddenTargets,
+      makePolicy: (capacity, sink) => {
+        this.policy = new PlainPolicy(sink);
+        return makePolicy?.(capacity, sink) ?? this.policy;
+      },
+    });
+  }
+
+  command(...commands: readonly Command[]): boolean {
+    for (const command of commands) {
+      encodeCommand(this.#commandWriter.words, this.#commandWriter.begin(), command);
+      this.#commandWriter.commit();
+    }
+    let isStopped = this.core.drainCommands(this.#commandReader, this.nowMs);
+    while (this.core.hasCommands) isStopped = this.core.drainCommands(this.#commandReader, this.nowMs);
+    return isStopped;
+  }
+
+  open(slot: number, local: Endpoint, generation = 1): void {
+    this.command({ kind: "open", at: { slot, generation }, rtpHandle: 50, rtcpHandle: 51, local });
+  }
+
+  configure(slot: number, settings: PairSettings, peerSlot?: number, generation = 1): void {
+    const peer = peerSlot === undefined ? undefined : { slot: peerSlot, generation };
+    this.command({ kind: "configure", at: { slot, generation }, settings, peer, siblings: [] });
+  }
+
+  receive(slot: number, data: Uint8Array, source: Endpoint): void {
+    const [ip0, ip1, ip2, ip3] = ipToWords(source.ip);
+    Object.assign(this.core.forwarder.facts, { ip0, ip1, ip2, ip3: ip3 | 0, port: source.port });
+    this.arena.set(data.subarray(0, 9_216), packetOffset);
+    this.core.forwarder.receive(slot, packetOffset, data.length, this.nowMs);
+  }
+
+  /** Takes what the core has to say: `[kind, slot, generation]` each. */
+  events(): number[][] {
+    const events: number[][] = [];
+    for (let at = this.#eventReader.begin(); at >= 0; at = this.#eventReader.begin()) {
+      const { words } = this.#eventReader;
+      events.push(
+        [eventField.kind, eventField.slot, eventField.generation].map((field) => words[at + field]!),
+      );
+      this.#eventReader.release();
+    }
+    return events;
+  }
+
+  #send(slot: number, offset: number, sizeBytes: number): number {
+    if (this.keepsSent) {
+      this.sent.push({ slot, bytes: Buffer.from(this.arena.slice(offset, offset + sizeBytes)) });
+    }
+    return this.sendOutcome;
+  }
+}

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { verdict } from "../../../src/handover/contract.ts";
+import { suite } from "../../support/suite.ts";
+import { Leg, Phone, rtcp, tally, type Wanted } from "./leg.ts";
+
+const sdp = "198.51.100.7:4000";
+const usable: Wanted = { hints: [[sdp, "ip"]], target: sdp };
+const unusable: Wanted = { hints: [["10.0.0.5:4000", "exact"]], target: "10.0.0.5:4000" };
+const phoneAt = "203.0.113.9:7000";
+
+suite("handover: RTCP", (test) => {
+  test("from the signalled address, exact or by its IP, at once", () => {
+    for (const from of ["198.51.100.7:4001", "198.51.100.7:9999"]) {
+      const leg = new Leg().open(usable);
+      assert.equal(leg.send(rtcp(from)), verdict.relay);
+      assert.deepEqual([leg.proven(1), leg.evidence(1), leg.target(1)], [from, "signalled", from]);
+      assert.equal(leg.proven(0), "-");
+    }
+  });
+
+  test("from the IP that RTP is proven for: a known SSRC, or the port above", () => {
+    for (const [from, ssrc, outcome] of [
+      ["203.0.113.9:7001", 0x9999, verdict.relay],
+      ["203.0.113.9:8888", 0x1000, verdict.relay],
+      ["203.0.113.9:8888", 0x9999, verdict.unprovenSource],
+      ["203.0.113.10:7001", 0x1000, verdict.unprovenSource],
+    ] as const) {
+      const leg = new Leg().open(unusable);
+      leg.talk(new Phone(phoneAt), 6);
+      assert.equal(leg.send(rtcp(from, ssrc)), outcome, `${from} ${ssrc}`);
+      assert.equal(leg.evidence(1), outcome === verdict.relay ? "firstSpeaker" : "none");
+    }
+  });
+
+  test("reports that came before RTP was proven go out with its proof", () => {
+    const leg = new Leg().open(unusable);
+    const phone = new Phone(phoneAt);
+    assert.equal(leg.send(rtcp("203.0.113.9:7001")), verdict.hold);
+    assert.equal(leg.send(rtcp("192.0.2.66:7001")), verdict.hold);
+    leg.talk(phone, 6);
+    assert.deepEqual(leg.heard("203.0.113.9:7001").length, 1);
+    assert.deepEqual(leg.heard("192.0.2.66:7001"), []);
+    assert.equal(leg.heldCount(), 0);
+  });
+
+  test("early reports wait for the answer", () => {
+    const leg = new Leg().open({ isSignalled: false });
+    assert.equal(leg.send(rtcp("198.51.100.7:4001")), verdict.hold);
+    leg.configure(usable).wait(0);
+    assert.equal(leg.heard("198.51.100.7:4001").length, 1);
+  });
+
+  test("BYE, APP and feedback of unproven sources are dropped, before and after the answer", () => {
+    for (const type of [203, 204, 205, 206]) {
+      const leg = new Leg().open({ isSignalled: false });
+      assert.equal(leg.send(rtcp("203.0.113.9:7001", 0x1000, type)), verdict.unprovenSource);
+      leg.configure(unusable);
+      leg.talk(new Phone(phoneAt), 6);
+      assert.equal(leg.send(rtcp("203.0.113.9:7001", 0x1000, type)), verdict.unprovenSource);
+    }
+  });
+
+  test("it never moves RTP, and alone never its own path to a new IP", () => {
+    const leg = new Leg().open(unusable);
+    leg.talk(new Phone(phoneAt), 6);
+    leg.send(rtcp("203.0.113.9:7001"));
+    for (let count = 0; count < 20; count++) {
+      assert.equal(leg.send(rtcp("192.0.2.66:7001")), verdict.unprovenSource);
+      assert.equal(leg.send(rtcp("192.0.2.66:7000", 0x1000, 200, 0)), verdict.unprovenSource);
+      leg.wait(1_000);
+    }
+    assert.deepEqual([leg.proven(0), leg.proven(1), leg.target(0)], [phoneAt, "203.0.113.9:7001", phoneAt]);
+  });
+
+  test("a NAT that gives it another port is followed", () => {
+    const leg = new Leg().open(unusable);
+    leg.talk(new Phone(phoneAt), 6);
+    leg.send(rtcp("203.0.113.9:7001"));
+    assert.equal(leg.send(rtcp("203.0.113.9:7099")), verdict.relay);
+    assert.equal(leg.target(1), "203.0.113.9:7099");
+  });
+
+  test("when RTP moves to another IP, RTCP's old source goes and its target follows", () => {
+    const leg = new Leg().open(unusable);
+    const phone = new Phone(phoneAt);
+    leg.talk(phone, 20);
+    leg.send(rtcp("203.0.113.9:7001"));
+    phone.from = "192.0.2.30:5500";
+    leg.talk(phone, 20);
+    assert.deepEqual([leg.proven(0), leg.proven(1), leg.target(1)], [phone.from, "-", "192.0.2.30:5501"]);
+    assert.equal(leg.send(rtcp("192.0.2.30:5777")), verdict.relay);
+    assert.equal(leg.send(rtcp("203.0.113.9:7001")), verdict.unprovenSource);
+  });
+
+  test("under rtcp-mux the signalled place is proven by RTCP alone, and the proven source's goes through", () => {
+    const leg = new Leg().open({ ...usable, isMux: true });
+    assert.equal(leg.send(rtcp(sdp, 1, 201, 0)), verdict.relay);
+    assert.equal(leg.proven(), sdp);
+    const other = new Leg().open({ ...unusable, isMux: true });
+    const phone = new Phone(phoneAt);
+    other.send(phone.next());
+    assert.equal(other.send(rtcp(phoneAt, 0x1000, 200, 0)), verdict.hold);
+    other.talk(phone, 5);
+    assert.equal(other.send(rtcp(phoneAt, 0x1000, 200, 0)), verdict.relay);
+    assert.equal(other.relayed.length, 8);
+  });
+
+  test("a re-INVITE that moves the party moves RTCP with the next report", () => {
+    const leg = new Leg().open(usable);
+    leg.talk(new Phone(sdp), 3);
+    leg.send(rtcp("198.51.100.7:4001"));
+    const moved = "203.0.113.40:5000";
+    leg.configure({ hints: [[moved, "ip"]], target: moved, generation: 2 });
+    assert.equal(leg.target(1), "203.0.113.40:5001");
+    assert.equal(leg.send(rtcp("203.0.113.40:5099")), verdict.relay);
+    assert.deepEqual(tally(leg.talk(new Phone(moved), 3)), { relay: 3 });
+  });
+});

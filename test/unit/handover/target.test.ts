@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { packetKind, verdict } from "../../../src/handover/contract.ts";
+import { suite } from "../../support/suite.ts";
+import { Leg, other, Phone, rtcp, tally, type Wanted } from "./leg.ts";
+
+const sdp = "198.51.100.7:4000";
+const nat = "198.51.100.7:61000";
+const usable: Wanted = { hints: [[sdp, "ip"]], target: sdp };
+
+suite("handover: send target", (test) => {
+  test("until proof: the signalled address, also before the party's answer", () => {
+    const leg = new Leg().open(usable);
+    assert.deepEqual([leg.target(0), leg.target(1)], [sdp, "198.51.100.7:4001"]);
+    assert.equal(new Leg().open({ isSignalled: false }).target(), "-");
+  });
+
+  test("proof moves it to the source, and RTCP's one port above until RTCP is heard", () => {
+    const leg = new Leg().open(usable);
+    leg.talk(new Phone(nat), 1);
+    assert.deepEqual([leg.target(0), leg.target(1)], [nat, "198.51.100.7:61001"]);
+    assert.deepEqual(leg.targetChanges.includes(1), true);
+    leg.send(rtcp("198.51.100.7:61005"));
+    assert.equal(leg.target(1), "198.51.100.7:61005");
+  });
+
+  test("a source that is where SDP said leaves RTCP where SDP said", () => {
+    const leg = new Leg()
+      .open()
+      .configure(usable, 0, { hints: [["198.51.100.8:9", "ip"]], target: "198.51.100.8:9" });
+    leg.talk(new Phone(sdp), 1);
+    assert.equal(leg.target(1), "198.51.100.8:9");
+  });
+
+  test("asymmetric: never moved by what is received, the source is proven all the same", () => {
+    for (const wanted of [
+      { ...usable, isAsymmetric: true },
+      { ...usable, learningMode: 1 },
+    ]) {
+      const leg = new Leg().open(wanted);
+      leg.send(other(nat, packetKind.keepalive));
+      leg.talk(new Phone(nat), 2);
+      leg.send(rtcp("198.51.100.7:61001"));
+      assert.deepEqual([leg.proven(0), leg.proven(1)], [nat, "198.51.100.7:61001"]);
+      assert.deepEqual([leg.target(0), leg.target(1)], [sdp, "198.51.100.7:4001"]);
+      leg.configure({ ...wanted, target: "198.51.100.7:4010", generation: 2 });
+      assert.equal(leg.target(), "198.51.100.7:4010");
+    }
+  });
+
+  test("presence from a signalled IP sets it for a party that has sent no media, and is never relayed", () => {
+    const packets = [
+      other(nat, packetKind.keepalive),
+      other(nat, packetKind.stun),
+      rtcp(nat, 1, 201, 0),
+      { ...new Phone(nat).next(), payloadType: 99 },
+    ];
+    for (const packet of packets) {
+      const leg = new Leg().open(usable);
+      assert.equal(leg.send(packet), verdict.consumed);
+      assert.deepEqual([leg.target(0), leg.target(1)], [nat, "198.51.100.7:61001"]);
+      assert.deepEqual([leg.proven(), leg.relayed.length], ["-", 0]);
+      leg.configure(usable);
+      assert.equal(leg.target(), nat, "an unchanged refresh keeps it");
+      leg.configure({ ...usable, target: "198.51.100.7:4008", generation: 2 });
+      assert.equal(leg.target(), "198.51.100.7:4008");
+    }
+  });
+
+  test("presence from elsewhere, or after proof, sets nothing", () => {
+    const leg = new Leg().open(usable);
+    assert.equal(leg.send(other("203.0.113.5:1", packetKind.keepalive)), verdict.unprovenSource);
+    assert.equal(leg.target(), sdp);
+    leg.talk(new Phone(sdp), 1);
+    leg.send(other(nat, packetKind.keepalive));
+    assert.equal(leg.target(), sdp);
+  });
+
+  test("a keepalive from the proven source is consumed", () => {
+    const leg = new Leg().open(usable);
+    leg.talk(new Phone(sdp), 1);
+    assert.equal(leg.send(other(sdp, packetKind.keepalive)), verdict.consumed);
+  });
+
+  test("hold keeps proof and target", () => {
+    const leg = new Leg().open(usable);
+    const phone = new Phone(nat);
+    leg.talk(phone, 10);
+    leg.configure({ hints: [["0.0.0.0:4000", "exact"]], generation: 2 });
+    leg.wait(20_000);
+    assert.deepEqual([leg.proven(), leg.target()], [nat, nat]);
+    leg.configure({ ...usable, generation: 3 });
+    assert.deepEqual(tally(leg.talk(phone, 10)), { relay: 10 });
+    assert.equal(leg.target(), nat);
+  });
+
+  test("a re-INVITE with a new port moves the target of a phone without NAT at once", () => {
+    for (const use of ["ip", "exact"] as const) {
+      const leg = new Leg().open({ ...usable, hints: [[sdp, use]] });
+      leg.talk(new Phone(sdp), 3);
+      leg.send(rtcp("198.51.100.7:4001"));
+      const moved = "198.51.100.7:4020";
+      leg.configure({ hints: [[moved, use]], target: moved, generation: 2 });
+      assert.deepEqual([leg.target(0), leg.target(1), leg.proven()], [moved, "198.51.100.7:4021", sdp]);
+    }
+  });
+
+  test("a re-INVITE with a new usable address moves the target of any leg at once", () => {
+    for (const source of [sdp, nat]) {
+      const leg = new Leg().open(usable);
+      leg.talk(new Phone(source), 3);
+      const moved = "203.0.113.40:5000";
+      leg.configure({ hints: [[moved, "ip"]], target: moved, generation: 2 });
+      assert.equal(leg.target(), moved);
+      assert.equal(leg.target(1), "203.0.113.40:5001");
+    }
+  });
+
+  test("a re-INVITE from behind NAT, port or private address new, leaves the proven target", () => {
+    for (const again of [
+      { hints: [["198.51.100.7:4008", "ip"]], target: "198.51.100.7:4008" },
+      { hints: [["10.0.0.5:4000", "exact"]], target: "10.0.0.5:4000" },
+    ] as const) {
+      const leg = new Leg().open(usable);
+      const phone = new Phone(nat);
+      leg.talk(phone, 3);
+      leg.configure({ ...again, generation: 2 });
+      leg.talk(phone, 400);
+      assert.deepEqual([leg.target(), leg.proven(), leg.heard(nat).length], [nat, nat, 403]);
+    }
+  });
+
+  test("a trunk's re-INVITE does not unlearn the place its media comes from", () => {
+    const leg = new Leg().open(usable);
+    const phone = new Phone("198.51.100.9:8000");
+    leg.talk(phone, 200);
+    leg.configure({ ...usable, generation: 2 });
+    leg.wait(0);
+    assert.deepEqual(tally(leg.talk(phone, 300)), { relay: 300 });
+    assert.equal(leg.target(), phone.from);
+  });
+});

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import type { IpAddress } from "../../../src/core/address.ts";
+import { hintsPerSlotMax, siblingsPerSlotMax } from "../../../src/core/limits.ts";
+import type { PairSettings, SourceHint } from "../../../src/core/plan/plan.ts";
+import { commandWords } from "../../../src/relay/driver.ts";
+import { encodeSettings, SettingsDecoder, type SlotRef } from "../../../src/relay/slot-settings.ts";
+import { plainSettings } from "../../support/relay-rig.ts";
+import { suite } from "../../support/suite.ts";
+
+const ip = (text: string): IpAddress => text as IpAddress;
+
+function roundTrip(settings: Partial<PairSettings>, peer?: SlotRef, siblings: readonly SlotRef[] = []) {
+  // Dirty memory, as a ring's record is: what was there before must not shine through.
+  const words = new Int32Array(commandWords + 7).fill(-1);
+  encodeSettings(words, 7, { ...plainSettings, ...settings }, peer, siblings);
+  return new SettingsDecoder().decode(words, 7);
+}
+
+suite("relay slot settings", (test) => {
+  test("flags, modes and targets arrive", () => {
+    const decoded = roundTrip(
+      {
+        rtcpMux: true,
+        maySend: false,
+        isSignalled: false,
+        generation: 7,
+        rtpTarget: { ip: ip("192.0.2.1"), port: 4_000 },
+        rtcpTarget: { ip: ip("2001:db8::5"), port: 4_001 },
+        learning: { isAsymmetric: true, isStrict: true, followsAnySource: false, mode: "heuristic" },
+      },
+      { slot: 6, generation: 3 },
+    );
+    assert.deepEqual(
+      [decoded.peerSlot, decoded.peerGeneration, decoded.isMux, decoded.mayReceive, decoded.maySend],
+      [6, 3, true, true, false],
+    );
+    const { rtp, rtcp } = decoded;
+    assert.deepEqual([rtp.isSignalled, rtp.generation, rtp.learningMode, rtp.isRtp], [false, 7, 4, true]);
+    assert.deepEqual([rtp.isAsymmetric, rtp.isStrict, rtp.followsAnySource], [true, true, false]);
+    assert.deepEqual([...rtp.target], [0, 0, 0xffff, 0xc0000201 | 0, 4_000]);
+    assert.deepEqual([...rtcp.target], [0x20010db8, 0, 0, 5, 4_001]);
+  });
+
+  test("no peer, no target and another transport", () => {
+    const decoded = roundTrip({ transport: "udptl" });
+    assert.equal(decoded.peerSlot, -1);
+    assert.equal(decoded.rtp.isRtp, false);
+    assert.deepEqual([...decoded.rtp.target], [0, 0, 0, 0, 0]);
+  });
+
+  test("RFC 3550 11, RFC 3605: RTCP's hints are a=rtcp's, or one port above", () => {
+    const hints: SourceHint[] = [
+      { origin: "sdp", endpoint: { ip: ip("192.0.2.1"), port: 4_000 }, isIpUsable: true, isIpShared: false },
+      { origin: "sdp-rtcp", endpoint: { ip: ip("192.0.2.2"), port: 9_000 }, isIpUsable: false, isIpShared: false },
+      { origin: "received-from", endpoint: { ip: ip("192.0.2.3"), port: 0 }, isIpUsable: true, isIpShared: false },
+    ];
+    const { rtp, rtcp } = roundTrip({ hints });
+    const rows = (words: Int32Array): number[][] =>
+      Array.from({ length: words.length / 6 }, (_, row) => [...words.slice(6 * row + 3, 6 * row + 6)]);
+    assert.equal(rtp.hintCount, 2);
+    assert.deepEqual(rows(rtp.hints), [
+      [0xc0000201 | 0, 4_000, 1],
+      [0xc0000203 | 0, 0, 1],
+    ]);
+    assert.deepEqual(rows(rtcp.hints), [
+      [0xc0000201 | 0, 4_001, 1],
+      [0xc0000202 | 0, 9_000, 0],
+      [0xc0000203 | 0, 0, 1],
+    ]);
+  });
+
+  test("payload types become a bitmap and clock rates; equal lists share them", () => {
+    const words = new Int32Array(commandWords);
+    const payloadTypes = [
+      { payloadType: 0, clockRateHz: 8_000 },
+      { payloadType: 127, clockRateHz: 90_000 },
+      { payloadType: 96, clockRateHz: 4_000_000_000 },
+    ];
+    encodeSettings(words, 0, { ...plainSettings, payloadTypes }, undefined, []);
+    const decoder = new SettingsDecoder();
+    const { rtp } = decoder.decode(words, 0);
+    assert.deepEqual([...rtp.payloadTypes], [1, 0, 0, 0x80000001 | 0]);
+    assert.deepEqual([rtp.clockRates[0], rtp.clockRates[127], rtp.clockRates[96]], [8_000, 90_000, 0]);
+    assert.equal(decoder.decode(words, 0).rtcp.clockRates, rtp.clockRates);
+  });
+
+  test("lists beyond their limits are cut", () => {
+    const hint: SourceHint = {
+      origin: "sdp",
+      endpoint: { ip: ip("192.0.2.1"), port: 4_000 },
+      isIpUsable: true, isIpShared: false,
+    };
+    const { rtp } = roundTrip(
+      {
+        hints: Array.from({ length: 20 }, () => hint),
+        payloadTypes: Array.from({ length: 300 }, (_, n) => ({ payloadType: n & 127, clockRateHz: 8_000 })),
+      },
+      undefined,
+      Array.from({ length: 20 }, (_, n) => ({ slot: 2 * n, generation: 1 })),
+    );
+    assert.equal(rtp.hintCount, hintsPerSlotMax);
+    assert.equal(rtp.siblings.length, siblingsPerSlotMax);
+    assert.deepEqual([...rtp.payloadTypes], [-1, -1, -1, -1]);
+  });
+});
