@@ -108,6 +108,7 @@ class Building {
       () => shell.stop(),
       () => control.close(),
     );
+    await relay.ready;
     await control.open();
     const operator = await this.#openOperatorDoors(relay, calls, shell, telemetry);
     log.info({ event: "ready" satisfies EventName, engine }, "ready");
@@ -163,6 +164,12 @@ class Building {
       this.#log.warn(
         { event: "config-warning" satisfies EventName, reason: fallbackReason },
         "relaying through node:dgram",
+      );
+    }
+    if (driver.name === "dgram" && tos !== 0) {
+      this.#log.warn(
+        { event: "config-warning" satisfies EventName, tos },
+        "node:dgram cannot set TOS; packets go out with 0",
       );
     }
     const relay = new Relay({

@@ -22,8 +22,9 @@ async function openLegs(
   rig: RelayRig,
   families: readonly [4 | 6, 4 | 6],
   own: readonly [Partial<PairSettings>, Partial<PairSettings>] = [{}, {}],
+  group = 1,
 ): Promise<readonly [Leg, Leg]> {
-  const opened = [await rig.open(families[0]), await rig.open(families[1])] as const;
+  const opened = [await rig.open(families[0], group), await rig.open(families[1], group)] as const;
   const legs: Leg[] = [];
   for (const index of [0, 1] as const) {
     const ip = families[index] === 6 ? "::1" : "127.0.0.1";
@@ -51,7 +52,27 @@ async function stream(from: Leg, to: Leg, ssrc: number, packets: number): Promis
     await from.rtp.send(rtpPacket(ssrc, sequence), from.local.rtp);
     await until(() => to.rtp.heard.length - before > sequence - 50, "packets on the way");
   }
+  await until(() => to.rtp.heard.length - before >= packets, "the last packets");
 }
+
+suite("relay over two workers", (test) => {
+  test("calls spread over the workers, and each flows", async () => {
+    const rig = await RelayRig.start({ driver: "epoll", workers: 2 });
+    const calls = [await openLegs(rig, [4, 4], [{}, {}], 1), await openLegs(rig, [4, 4], [{}, {}], 2)];
+    assert.deepEqual(
+      rig.relay.stats().workers.map(({ usedPairs }) => usedPairs),
+      [2, 2],
+    );
+    await Promise.all(calls.map(([a, b]) => stream(a, b, 7, 200)));
+    assert.deepEqual(
+      rig.relay.stats().workers.map(({ packets }) => packets),
+      [200, 200],
+    );
+    await rig.relay.stop();
+    assert.deepEqual(rig.faults, []);
+    closePhones(...calls.flat());
+  });
+});
 
 for (const driver of ["epoll", "dgram"] as const) {
   suite(`relay over ${driver}`, (test) => {

@@ -31,6 +31,7 @@ export class DgramDriver implements RelayDriver {
   readonly #commands: RingReader;
   #listener: DriverListener | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #timerMs = 0;
   #isTurnDue = false;
   #isStopped = false;
   #whenStopped: () => void = () => undefined;
@@ -136,10 +137,16 @@ export class DgramDriver implements RelayDriver {
   #finish(nowMs: number): void {
     this.#core.tick(nowMs);
     while (this.#core.flushEvents()) this.#listener?.handleWake(0);
+    const dueMs = Math.min(nowMs + tickMsMax, this.#core.nextDeadlineMs());
+    // A timer that fires too early does no harm; setting one per datagram would.
+    if (this.#isStopped || (this.#timer !== undefined && this.#timerMs <= dueMs)) return;
     clearTimeout(this.#timer);
-    if (this.#isStopped) return;
-    const waitMs = Math.min(tickMsMax, this.#core.nextDeadlineMs() - nowMs);
-    this.#timer = setTimeout(() => this.#guard(() => this.#turn()), Math.max(1, Math.ceil(waitMs)));
+    this.#timerMs = dueMs;
+    const fire = (): void => {
+      this.#timer = undefined;
+      this.#guard(() => this.#turn());
+    };
+    this.#timer = setTimeout(fire, Math.max(1, Math.ceil(dueMs - nowMs)));
   }
 
   /** A throw in here is a worker's death, told as one. */

@@ -28,6 +28,7 @@ class EpollWorker implements WorkerLink {
   #thread: Worker | undefined;
   #hasEnded: Promise<void> = Promise.resolve();
   #isStopping = false;
+  #endMessage = "ended without being told to";
   #isWakeDue = false;
   #isWakeable = true;
 
@@ -51,19 +52,18 @@ class EpollWorker implements WorkerLink {
       resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
     });
     this.#thread = thread;
-    let message = "ended without being told to";
     thread.on("message", () => {
       this.events.acknowledgeWake();
       onWake();
     });
     thread.on("error", (error) => {
-      message = error.stack ?? error.message;
+      this.#endMessage = error.stack ?? error.message;
     });
     this.#hasEnded = new Promise((resolve) => {
       thread.on("exit", (code) => {
         // What it wrote last has no message of its own any more.
         onWake();
-        if (!this.#isStopping || code !== 0) onFault(message);
+        if (!this.#isStopping || code !== 0) onFault(this.#endMessage);
         resolve();
       });
     });
@@ -90,6 +90,7 @@ class EpollWorker implements WorkerLink {
     const expired = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
         // It returns from its wait within 200 ms, so this ends it unless it is stuck for good.
+        this.#endMessage = `had not stopped after ${timeoutMs} ms`;
         void this.#thread?.terminate().then(() => resolve());
       }, timeoutMs);
     });

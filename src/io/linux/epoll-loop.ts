@@ -34,6 +34,8 @@ import {
 const eventsMax = 256;
 /** Datagrams read per report when the list of reports is full. */
 const readsWhenBehind = 4;
+/** A new time is a new object, the only one a wake-up makes; under load most wake-ups do without. */
+const clockStepMs = 0.1;
 /** Main and the watchdog want a sign of life at least this often. */
 const waitMsMax = 200;
 /** Slot number of the eventfd in the epoll set. */
@@ -94,7 +96,8 @@ export class EpollLoop {
     while (!isStopped) {
       const ready = epollWait(this.#parts.sockets.epoll, this.#boxed[boxed.events]!, eventsMax, timeoutMs);
       if (ready < 0 && errno() !== error.EINTR) throw new Error(`epoll_wait: ${errnoName(errno())}`);
-      this.#boxed[boxed.now] = this.#readClock();
+      const clockMs = this.#readClock();
+      if (clockMs - this.#boxed[boxed.now]! >= clockStepMs) this.#boxed[boxed.now] = clockMs;
       const nowMs = this.#boxed[boxed.now]!;
       isStopped = this.#wake(ready, nowMs);
       timeoutMs = this.#timeout(nowMs);

@@ -28,7 +28,6 @@ export const bind = declare("int bind(int, uintptr_t, uint32_t)");
 export const close = declare("int close(int)");
 /** setsockopt(fd, level, name, value, valueBytes) */
 export const setsockopt = declare("int setsockopt(int, int, int, uintptr_t, uint32_t)");
-export const getsockopt = declare("int getsockopt(int, int, int, uintptr_t, uintptr_t)");
 export const epollCreate = declare("int epoll_create1(int)");
 /** epoll_ctl(epoll, operation, fd, event) */
 export const epollControl = declare("int epoll_ctl(int, int, int, uintptr_t)");
