@@ -1,6 +1,8 @@
 /** The relays under measurement, each as one process on one core. */
 import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { spawnPinned } from "./child.ts";
 import { benchNet } from "./net.ts";
@@ -31,11 +33,14 @@ const commands: Readonly<Record<RelayName, readonly string[]>> = {
   ],
 };
 
+/** Started as systemd/rtpferry.service does; its ctl socket keeps clear of a daemon that runs here already. */
 function rtpferryCommand(extra: readonly string[]): readonly string[] {
   return [
     process.execPath,
+    "--max-semi-space-size=2",
     cli,
     "serve",
+    ...["--ctl", join(tmpdir(), `rtpferry-bench-${process.pid}.sock`)],
     ...["--interface", benchNet.relayIp, "--listen-ng", `${benchNet.relayIp}:2223`],
     ...["--control-allow", `${benchNet.relayIp}/32`, "--workers", "1", "--log-level", "warn"],
     ...["--port-min", String(portMin), "--port-max", String(portMax), "--max-sessions", "10000"],

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=2
 /** The program: `rtpferry serve`, `rtpferry ctl`, `rtpferry demo`. */
 import { runProgram } from "./cli/program.ts";
 

@@ -15,6 +15,7 @@ import type { RelayEvent } from "./core/plan/plan.ts";
 import { CallShell } from "./daemon/call-shell.ts";
 import { ControlShell } from "./daemon/control-shell.ts";
 import { dieOf, dieOnFaults } from "./daemon/dying.ts";
+import { ownListeners } from "./daemon/own-listeners.ts";
 import { TelemetryShell } from "./daemon/telemetry-shell.ts";
 import { Totals } from "./daemon/totals.ts";
 import { systemClock } from "./io/clock.ts";
@@ -135,28 +136,13 @@ class Building {
   }
 
   async #startRelay(onEvent: (event: RelayEvent) => void): Promise<{ relay: Relay; engine: string }> {
-    const {
-      interfaces,
-      portMin,
-      portMax,
-      tos,
-      workers,
-      io,
-      listenNg,
-      listenRtpproxy,
-      coalesce,
-      trustedMedia,
-    } = this.#config;
+    const { interfaces, portMin, portMax, tos, workers, io, coalesce, trustedMedia } = this.#config;
     const pairsPerAddress = Math.floor((portMax - portMin + 1) / 2);
     const addresses = new Set(interfaces.map(({ ip }) => ip)).size;
-    const ownListeners = [
-      ...listenNg,
-      ...listenRtpproxy.flatMap((spec) => ("endpoint" in spec ? [spec.endpoint] : [])),
-    ];
     const { driver, fallbackReason } = await openRelayDriver(io === "dgram" ? "dgram" : "epoll", {
       workers: workers === 0 ? availableParallelism() : workers,
       capacitySlots: 2 * pairsPerAddress * addresses,
-      forbiddenTargets: endpointWords(ownListeners),
+      forbiddenTargets: endpointWords(ownListeners(this.#config)),
       trustedMedia: trustedMedia.map(({ cidr }) => cidr),
       coalesces: coalesce === "on",
     });

@@ -6,8 +6,9 @@ import type { MediaSection } from "../sdp/description.ts";
 import type { OriginMemory } from "../sdp/origin.ts";
 import type { MediaSummary } from "../sdp/summary.ts";
 import { type SessionDraft, writeSdp } from "../sdp/write.ts";
-import type { MediaDraft } from "../sdp/write-media.ts";
-import { isCarried, slimCodecs } from "./hear.ts";
+import type { LocalMedia, MediaDraft } from "../sdp/write-media.ts";
+import { isCarried, isPassed } from "./hear.ts";
+import { keptCodecs } from "./kept-codecs.ts";
 import type { MediaOptions } from "./requests.ts";
 import type { CallState, LegState, MediaState, ParsedSdp } from "./state.ts";
 import { ownText } from "./text.ts";
@@ -84,14 +85,22 @@ function draftMedia(telling: Telling, line: Line): MediaDraft {
   if (summary === undefined || section === undefined || index === undefined) {
     return rejectedDraft(toListener, sectionOf(toListener), family);
   }
+  if (isPassed(summary, telling.options)) {
+    return { ...rejectedDraft(toListener, section, family), local: ownPlace(summary) };
+  }
   const fromSpeaker = speaker.media[index];
   if (toListener.pair === undefined || fromSpeaker === undefined || !isCarried(summary, telling.options)) {
     return {
       ...rejectedDraft(toListener, section, family),
-      mid: midToTell(telling, line, summary, toListener),
+      mid: midToTell(telling, line, summary.mid, toListener),
     };
   }
   return carriedDraft(telling, line, { summary, section, fromSpeaker, toListener, pair: toListener.pair });
+}
+
+/** Media that is not relayed is told as it came. */
+function ownPlace({ ip, port }: MediaSummary): LocalMedia | undefined {
+  return ip === undefined ? undefined : { ip, rtpPort: port, rtcpPort: port };
 }
 
 interface Carried {
@@ -110,7 +119,11 @@ function carriedDraft(telling: Telling, line: Line, media: Carried): MediaDraft 
   const isSettled = telling.isOffer ? line.isMuxSettled : showsMux;
   const codecs = codecsToTell(telling, media);
   media.toListener.toldCodecs =
-    codecs === media.summary.codecs ? media.fromSpeaker.codecs : slimCodecs(codecs);
+    codecs === media.summary.codecs ? media.fromSpeaker.codecs : keptCodecs(codecs).codecs;
+  const mid = midToTell(telling, line, media.summary.mid, media.toListener);
+  if (codecs.length === 0 && media.summary.codecs.length > 0) {
+    return { ...rejectedDraft(media.toListener, media.section, familyOf(ip)), mid };
+  }
   return {
     source: media.section,
     local: { ip, rtpPort: local.rtp.port, rtcpPort: isSettled ? local.rtp.port : local.rtp.port + 1 },
@@ -120,10 +133,18 @@ function carriedDraft(telling: Telling, line: Line, media: Carried): MediaDraft 
     zeroesAddress: media.summary.isHeldByAddress && !options.replace.has("zero-address"),
     rtcpMux: showsMux,
     rtcpAttribute: options.rtcpAttribute,
-    mid: midToTell(telling, line, media.summary, media.toListener),
-    ptimeMs: media.summary.ptimeMs,
+    mid,
+    ptimeMs: rememberedPtime(media),
     codecs,
   };
+}
+
+/** Of an m-line both parties have one ptime, whoever named it last. */
+function rememberedPtime({ summary, fromSpeaker, toListener }: Carried): number | undefined {
+  const ptimeMs = summary.ptimeMs ?? toListener.ptimeMs;
+  fromSpeaker.ptimeMs = ptimeMs;
+  toListener.ptimeMs = ptimeMs;
+  return ptimeMs;
 }
 
 function rejectedDraft(media: MediaState, source: MediaSection, family: IpFamily): MediaDraft {
@@ -149,27 +170,38 @@ function sectionOf(media: MediaState): MediaSection {
     port: 0,
     portCount: 1,
     protocol: media.protocol,
-    formats: media.codecs.map((codec) => String(codec.payloadType)),
+    formats: media.formats.length > 0 ? media.formats : formatsOf(media),
     lines: [],
   };
 }
 
-/** Offers pass the offerer's mid or make one; an answer repeats the offerer's own (RFC 5888 section 4). */
+function formatsOf({ codecs, toldCodecs }: MediaState): readonly string[] {
+  return (codecs.length > 0 ? codecs : toldCodecs).map((codec) => String(codec.payloadType));
+}
+
+/** Offers pass the offerer's mid or make one, from 1 on; an answer repeats the offerer's own (RFC 5888 section 4). */
 function midToTell(
   { isOffer, options }: Telling,
   line: Line,
-  summary: MediaSummary,
+  mid: string | undefined,
   toListener: MediaState,
 ): string | undefined {
-  if (!isOffer) return summary.mid === undefined ? undefined : toListener.mid;
-  return summary.mid ?? (options.generatesMid ? String(line.listenerIndex) : undefined);
+  if (!isOffer) return toListener.mid;
+  return mid ?? (options.generatesMid ? String(line.listenerIndex + 1) : undefined);
 }
 
 function codecsToTell({ isOffer, options }: Telling, media: Carried): readonly Codec[] {
   const { codecs } = media.summary;
   if (media.toListener.transport !== "rtp") return codecs;
-  if (isOffer) return editOfferedCodecs(codecs, options.codec);
-  const offer = { toAnswerer: media.fromSpeaker.toldCodecs, byOfferer: media.toListener.codecs };
+  if (isOffer) {
+    const offered = editOfferedCodecs(codecs, options.codec);
+    return offered.length === 0 && !options.mayEmptyMedia ? codecs : offered;
+  }
+  const offer = {
+    toAnswerer: media.fromSpeaker.toldCodecs,
+    byOfferer: media.toListener.codecs,
+    allowsOtherTypes: options.allowsOtherTypes,
+  };
   const edited = editAnsweredCodecs({ answered: codecs, ...offer }, options.codec);
   const isWhole = edited.length === codecs.length && edited.every((codec, index) => codec === codecs[index]);
   return isWhole ? codecs : edited;

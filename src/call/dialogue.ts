@@ -11,7 +11,7 @@ import { type MediaSummary, summarise } from "../sdp/summary.ts";
 import type { AddressJudge } from "./address-judge.ts";
 import { composeSdp, type Line } from "./compose.ts";
 import { counterpartIndex } from "./counterpart.ts";
-import { hearSdp, isCarried, isSupported } from "./hear.ts";
+import { hearSdp, isCarried, isSupported, isUnwanted } from "./hear.ts";
 import { mediaAt } from "./leg.ts";
 import type { AnswerRequest, CallRefusal, OfferRequest } from "./requests.ts";
 import { muxAnswer, muxOffer } from "./rtcp-mux.ts";
@@ -43,7 +43,8 @@ export function readSdp(request: OfferRequest | AnswerRequest): Result<ParsedSdp
   const summary = summarise(parsed.value);
   const live = summary.media.filter((media) => media.port !== 0);
   if (live.some((media) => media.ip === undefined || media.hasBadFormats)) return refused("sdp-incomplete");
-  if (live.length > 0 && !live.some(isSupported)) return refused("unsupported-protocol");
+  if (live.length > 0 && !live.some((media) => isSupported(media) || !media.isRelayed))
+    return refused("unsupported-protocol");
   if (request.kind === "offer" && asksForSecurity(request, live)) return refused("unsupported-protocol");
   return ok({ description: parsed.value, summary });
 }
@@ -68,12 +69,11 @@ export function offeredLines({ speaker, listener }: Parties, sdp: ParsedSdp, req
 
 /** An m-line to be removed that the listener has never seen is kept from him for good; a known one is rejected. */
 function noteSkipped({ speaker, listener }: Parties, sdp: ParsedSdp, request: OfferRequest): void {
-  const { removesMedia } = request.options;
-  if (removesMedia.size === 0 || speaker.skipped.length > 0) return;
+  if (request.options.removesMedia.size === 0 || speaker.skipped.length > 0) return;
   for (const media of sdp.summary.media) {
     const index = counterpartIndex(speaker, listener, media.index);
     const isNew = index !== undefined && (listener.told === undefined || index >= listener.media.length);
-    if (isNew && removesMedia.has(media.kind)) listener.skipped.push(media.index);
+    if (isNew && isUnwanted(media, request.options)) listener.skipped.push(media.index);
   }
 }
 
@@ -140,6 +140,7 @@ function offerLine(dialogue: Dialogue, summary: MediaSummary, index: number, req
     if (asked.transport === "rtp") to.protocol = asked.name;
   }
   to.kind = from.kind;
+  to.formats = from.formats;
   if (to.transport !== from.transport) to.clocks = [];
   to.transport = from.transport;
   to.isActive = carried;

@@ -1,9 +1,8 @@
 /** What a party said in its SDP, taken into its leg. */
 import { familyOf, type IpFamily } from "../core/address.ts";
-import type { PayloadClock } from "../core/plan/plan.ts";
-import type { Codec } from "../sdp/codec.ts";
 import type { MediaSummary, SessionSummary } from "../sdp/summary.ts";
-import { mediaAt } from "./leg.ts";
+import { keptCodecs } from "./kept-codecs.ts";
+import { mediaAt, noFormats } from "./leg.ts";
 import type { MediaOptions } from "./requests.ts";
 import { mergeClocks } from "./settings.ts";
 import type { LegState, MediaState } from "./state.ts";
@@ -18,11 +17,23 @@ export interface Speech {
 
 /** An m-line with ports that this relay can carry: plain RTP and datagrams it does not look into. */
 export function isCarried(media: MediaSummary, options: MediaOptions): boolean {
-  return media.port !== 0 && isSupported(media) && !options.removesMedia.has(media.kind);
+  return media.port !== 0 && isSupported(media) && !isUnwanted(media, options);
 }
 
+/** Media that the parties exchange without us, as MSRP over TCP: it keeps its own address and port. */
+export function isPassed(media: MediaSummary, options: MediaOptions): boolean {
+  return media.port !== 0 && !media.isRelayed && !isUnwanted(media, options);
+}
+
+/** `sdp-media-remove`; its `other` stands for every kind without a name of its own there. */
+export function isUnwanted({ kind }: MediaSummary, { removesMedia }: MediaOptions): boolean {
+  return removesMedia.has(kind) || (removesMedia.has("other") && !namedKinds.has(kind));
+}
+
+const namedKinds: ReadonlySet<string> = new Set(["audio", "video", "image", "message"]);
+
 export function isSupported(media: MediaSummary): boolean {
-  return !media.protocol.isSecure && !media.protocol.name.toUpperCase().startsWith("TCP");
+  return media.isRelayed && !media.protocol.isSecure && !media.protocol.name.toUpperCase().startsWith("TCP");
 }
 
 /** rtcp-mux is settled apart, by `muxOffer` and `muxAnswer`. */
@@ -56,7 +67,9 @@ function hearMedia(media: MediaState, summary: MediaSummary, options: MediaOptio
   media.protocol = ownText(summary.protocol.name);
   media.transport = summary.protocol.transport;
   media.mid = summary.mid === undefined ? undefined : ownText(summary.mid);
-  if (!isCarried(summary, options)) {
+  const carried = isCarried(summary, options);
+  media.formats = carried && media.transport === "rtp" ? noFormats : summary.formats.map(ownText);
+  if (!carried) {
     silence(media);
     return;
   }
@@ -67,36 +80,17 @@ function hearMedia(media: MediaState, summary: MediaSummary, options: MediaOptio
   media.isHeld = summary.isHeldByAddress;
   media.trustsAddress = options.trustsSdpAddress || summary.hasIce;
   media.codec = firstCodec(summary);
-  media.codecs = slimCodecs(summary.codecs);
-  media.clocks = mergeClocks(clocksOf(summary), media.clocks);
+  const { codecs, clocks } = keptCodecs(summary.codecs);
+  media.codecs = codecs;
+  media.clocks = mergeClocks(clocks, media.clocks);
   if (summary.remote === undefined) return;
   media.remote = summary.remote;
   media.remoteRtcp = summary.remoteRtcp;
 }
 
-/** Types without a known clock (0) count as well: they are in the SDP, so they may speak. */
-function clocksOf(summary: MediaSummary): readonly PayloadClock[] {
-  return summary.codecs.map(({ payloadType, clockRateHz }) => ({ payloadType, clockRateHz }));
-}
-
 function firstCodec(summary: MediaSummary): string | undefined {
   const encoding = summary.codecs[0]?.encoding;
   return encoding === undefined || encoding === "" ? undefined : ownText(encoding);
-}
-
-const noFeedback: readonly string[] = [];
-
-/** What tells codecs apart, without the long texts of a body. */
-export function slimCodecs(codecs: readonly Codec[]): readonly Codec[] {
-  return codecs.map(({ payloadType, name, clockRateHz, channels }) => ({
-    payloadType,
-    name: ownText(name),
-    clockRateHz,
-    channels,
-    encoding: "",
-    parameters: "",
-    feedback: noFeedback,
-  }));
 }
 
 /** The family media goes to; a 0.0.0.0 of hold says nothing about it, unless nothing else was ever said. */

@@ -1,7 +1,8 @@
 /**
  * Which logical interface and family a party's ports are opened on.
  *
- * Nothing here refuses a call: a name or family we do not have falls back to what there is, with a warning.
+ * Nothing here refuses a call: a name or family we do not have falls back to what there is, with a warning. Where no
+ * interface bears them, `internal` and `external` mean IPv4 and IPv6 in ng, as they always did there.
  */
 import type { IpAddress, IpFamily } from "../core/address.ts";
 import type { InterfaceOption } from "./options.ts";
@@ -18,6 +19,8 @@ export interface InterfaceChoice {
   readonly interfaceName: string | undefined;
   readonly family: IpFamily;
   readonly warning: string | undefined;
+  /** This address alone; absent: any of the interface. */
+  readonly localIp?: IpAddress | undefined;
 }
 
 export function chooseInterface(
@@ -32,6 +35,9 @@ export function chooseInterface(
     const first = named[0];
     if (first !== undefined && !wish.isFamilyAsked) {
       return { interfaceName: name, family: first.family, warning: undefined };
+    }
+    if (first === undefined && (name === "internal" || name === "external")) {
+      return chooseDefault(interfaces, name === "internal" ? 4 : 6);
     }
     const warning =
       first === undefined
@@ -51,15 +57,23 @@ function chooseDefault(interfaces: readonly InterfaceOption[], family: IpFamily)
 }
 
 /**
- * `internal` and `external` where no interface bears these names: the first and the second one. Other names pass.
+ * rtpproxy's bridge letters: an interface of that name, else the first and the second name, else, if all bear one
+ * name, the first and the second address (IPv4 and IPv6, say).
  */
-export function bridgeName(
+export function bridgeEnd(
   interfaces: readonly InterfaceOption[],
   word: "internal" | "external",
-): string | undefined {
-  if (interfaces.some((one) => one.name === word)) return word;
+): InterfaceOption | undefined {
+  const index = word === "internal" ? 0 : 1;
   const names = [...new Set(interfaces.map((one) => one.name))];
-  return names[word === "internal" ? 0 : 1] ?? names[0];
+  const name = names.includes(word) ? word : names[index];
+  const named = names.length > 1 ? interfaces.find((one) => one.name === name) : undefined;
+  return named ?? interfaces[index] ?? interfaces[0];
+}
+
+/** One address of ours, whatever its name and family. */
+export function chooseAddress({ name, family, localIp }: InterfaceOption): InterfaceChoice {
+  return { interfaceName: name, family, warning: undefined, localIp };
 }
 
 export function interfaceOfIp(

@@ -51,6 +51,9 @@ export function addLeg(call: CallState, now: Now): LegState {
   return leg;
 }
 
+/** One object for all m-lines that have none. */
+export const noFormats: readonly string[] = [];
+
 function newMedia(): MediaState {
   return {
     kind: "audio",
@@ -69,6 +72,8 @@ function newMedia(): MediaState {
     hasOfferedMux: false,
     overridesMux: false,
     mid: undefined,
+    ptimeMs: undefined,
+    formats: noFormats,
     clocks: [],
     codecs: [],
     toldCodecs: [],
@@ -78,7 +83,7 @@ function newMedia(): MediaState {
 
 /** The media of an m-line, made with all before it when it is new. The index is bounded by the SDP parser. */
 export function mediaAt(leg: LegState, index: number): MediaState {
-  while (leg.media.length <= index) leg.media.push(newMedia());
+  while (leg.media.length <= index) leg.media = leg.media.concat(newMedia());
   const media = leg.media[index];
   if (media === undefined) throw new Error("leg: negative m-line");
   return media;
@@ -86,8 +91,8 @@ export function mediaAt(leg: LegState, index: number): MediaState {
 
 /** From now on these two exchange offers and answers; what was to be deleted stays. */
 export function associate(a: LegState, b: LegState): void {
-  if (!a.peers.includes(b.id)) a.peers.push(b.id);
-  if (!b.peers.includes(a.id)) b.peers.push(a.id);
+  if (!a.peers.includes(b.id)) a.peers = a.peers.concat(b.id);
+  if (!b.peers.includes(a.id)) b.peers = b.peers.concat(a.id);
   a.deleteAtMs = undefined;
   b.deleteAtMs = undefined;
 }

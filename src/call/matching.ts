@@ -116,14 +116,13 @@ function answeringBranch(call: CallState, listener: LegState, names: Names): Leg
   return untagged ?? currentPeer(call, listener);
 }
 
-/** Gives a leg this tag; a leg that has one already keeps its ports and takes the new tag as an alias. */
+/** Gives a leg this tag; a leg that has one already keeps its ports and answers to the old tag as well. */
 export function nameLeg(leg: LegState, tag: string): boolean {
-  if (leg.tag === undefined) {
-    leg.tag = ownText(tag);
-    return true;
+  if (leg.tag !== undefined) {
+    if (leg.aliases.length >= aliasesPerLegMax) return false;
+    leg.aliases.push(leg.tag);
   }
-  if (leg.aliases.length >= aliasesPerLegMax) return false;
-  leg.aliases.push(ownText(tag));
+  leg.tag = ownText(tag);
   return true;
 }
 

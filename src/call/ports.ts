@@ -29,7 +29,7 @@ export function pairsForOffer(
   interfaces: readonly InterfaceOption[],
 ): readonly WantedPair[] {
   const { speaker, listener, sdp, options } = sides;
-  const [nearName, farName] = options.direction ?? [undefined, undefined];
+  const [nearName, farName] = options.direction?.map(nameOrNone) ?? [];
   const near = chooseFor(
     speaker,
     { name: nearName, family: spokenFamily(speaker, sdp), isAsked: false },
@@ -71,6 +71,11 @@ export function pairsForAnswer(
     }
   }
   return wanted;
+}
+
+/** An empty name stands for a side that nobody named. */
+function nameOrNone(name: string): string | undefined {
+  return name === "" ? undefined : name;
 }
 
 interface Wish {

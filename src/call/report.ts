@@ -48,6 +48,8 @@ export interface MediaReport {
     | undefined;
   /** The address signalling gave for this party. */
   readonly advertised: Endpoint | undefined;
+  /** The same for RTCP; equals `advertised` under rtcp-mux. */
+  readonly advertisedRtcp: Endpoint | undefined;
 }
 
 export interface CallSummary {

@@ -63,5 +63,6 @@ function reportMedia(leg: LegState, media: MediaState, index: number): MediaRepo
         ? undefined
         : { ip: pair.local.rtp.ip, advertisedIp: pair.local.advertisedIp, port: pair.local.rtp.port },
     advertised: media.remote,
+    advertisedRtcp: media.rtcpMux ? media.remote : media.remoteRtcp,
   };
 }

@@ -141,7 +141,7 @@ export interface MediaOptions {
   /** `trust-address` (true) or `SIP-source-address` (false): believe addresses in the SDP. */
   readonly trustsSdpAddress: boolean;
   readonly learning: LearningPolicy;
-  /** `port-latching` / `no-port-latching`; undefined: keep ports for ICE media only. */
+  /** `port-latching` / `no-port-latching`; undefined: ports are kept. */
   readonly portLatching: boolean | undefined;
   /** `reset`: forget what the peer did not support before. */
   readonly resets: boolean;
@@ -163,6 +163,10 @@ export interface MediaOptions {
   readonly transportProtocol: string | undefined;
   readonly ice: "default" | "remove" | "force" | "optional" | "force-relay";
   readonly codec: CodecEdit;
+  /** `allow-asymmetric-codecs`: an answer may number a codec otherwise than the offer did (RFC 3264 section 6.1). */
+  readonly allowsOtherTypes: boolean;
+  /** `allow-no-codec-media`: media whose codecs are all taken out of an offer is offered as rejected. */
+  readonly mayEmptyMedia: boolean;
   /** Attribute surgery (`sdp-attr`, flags `sdp-attr-add-..`, `sdp-media-remove`). */
   readonly attributes: readonly AttributeEdit[];
   readonly removesMedia: ReadonlySet<string>;

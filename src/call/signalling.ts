@@ -203,7 +203,7 @@ function openPair(
   { work, one }: { readonly work: Work; readonly one: WantedPair },
   out: CallAction[],
 ): void {
-  const { interfaceName, family, warning } = one.choice;
+  const { interfaceName, family, localIp, warning } = one.choice;
   const pair = store.mintPair(call);
   work.opens.push({
     leg: one.leg.id,
@@ -216,7 +216,15 @@ function openPair(
   if (warning !== undefined) out.push({ kind: "warning", callId: call.callId, message: warning });
   out.push({
     kind: "relay",
-    action: { kind: "open", pair, group: call.group, interfaceName, family, tos: call.tos },
+    action: {
+      kind: "open",
+      pair,
+      group: call.group,
+      interfaceName,
+      family,
+      ...(localIp === undefined ? undefined : { localIp }),
+      tos: call.tos,
+    },
   });
 }
 

@@ -56,8 +56,8 @@ export interface LegState {
   viaBranch: string | undefined;
   label: string | undefined;
   readonly createdAt: UnixMs;
-  /** Legs that offers and answers were exchanged with, oldest first. */
-  peers: number[];
+  /** Legs that offers and answers were exchanged with, oldest first. Replaced as it grows, see `media`. */
+  peers: readonly number[];
   /** The leg whose media this one hears; it counts only when both name each other. */
   active: number | undefined;
   /** True once an SDP (or U/L address) of this party has been heard. */
@@ -80,7 +80,8 @@ export interface LegState {
   isWeak: boolean;
   /** When a deleted branch goes. */
   deleteAtMs: MonotonicMs | undefined;
-  readonly media: MediaState[];
+  /** Replaced as it grows: an array that is pushed to makes room for 17 entries, and nearly all of these have one. */
+  media: readonly MediaState[];
 }
 
 export interface MediaState {
@@ -110,8 +111,12 @@ export interface MediaState {
   /** The offer settled what the offerer gets back, whatever this party answers. */
   overridesMux: boolean;
   mid: string | undefined;
+  /** a=ptime as either party last gave it for this m-line. */
+  ptimeMs: number | undefined;
+  /** Formats of the m= line where `codecs` does not tell them: it is not RTP, or rejected. */
+  formats: readonly string[];
   clocks: readonly PayloadClock[];
-  /** As this party last offered or answered; slim, see `slimCodecs`. */
+  /** As this party last offered or answered; see `keptCodecs`. */
   codecs: readonly Codec[];
   /** As last written to this party. */
   toldCodecs: readonly Codec[];

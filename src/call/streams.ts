@@ -9,12 +9,18 @@ import { legsPerCallMax } from "../core/limits.ts";
 import { defaultLearning } from "../core/plan/plan.ts";
 import { ok, type Result, refused } from "../core/result.ts";
 import { renewGeneration } from "./hear.ts";
-import { bridgeName, chooseInterface, interfaceOfIp } from "./interfaces.ts";
+import {
+  bridgeEnd,
+  chooseAddress,
+  chooseInterface,
+  type InterfaceChoice,
+  interfaceOfIp,
+} from "./interfaces.ts";
 import { addLeg, associate, hasTag, legByTag, mediaAt } from "./leg.ts";
 import { currentPeer, type Match, nameLeg } from "./matching.ts";
 import type { InterfaceOption } from "./options.ts";
 import type { WantedPair } from "./ports.ts";
-import type { CallRefusal, LookupRequest, StreamKey, UpdateRequest } from "./requests.ts";
+import type { CallRefusal, LookupRequest, StreamKey, StreamOptions, UpdateRequest } from "./requests.ts";
 import type { CallState, LegState, Now } from "./state.ts";
 import { ownText } from "./text.ts";
 
@@ -77,21 +83,35 @@ export function pairsForStream(
 ): Result<readonly WantedPair[], CallRefusal> {
   const { options, key } = request;
   const wanted: WantedPair[] = [];
-  const bridge = options.bridge?.map((word) => bridgeName(interfaces, word)) ?? [];
   for (const [side, leg] of [speaker, listener].entries()) {
     const isNew = leg === listener && options.wantsNewPort;
     if (leg.media[key.mediaIndex]?.pair !== undefined && !isNew) continue;
-    leg.interfaceName ??= bridge[side];
-    let name = leg.interfaceName;
-    if (leg === listener && options.localIp !== undefined) {
-      const named = interfaceOfIp(interfaces, options.localIp);
-      if (named === undefined) return refused("unsupported-address");
-      name = named.name;
-    }
-    const wish = { name, family: leg.family ?? options.family, isFamilyAsked: false };
-    wanted.push({ leg, mediaIndex: key.mediaIndex, choice: chooseInterface(interfaces, wish) });
+    const localIp = leg === listener ? options.localIp : undefined;
+    const choice = chooseForStream(leg, { ...options, localIp }, side, interfaces);
+    if (choice === undefined) return refused("unsupported-address");
+    wanted.push({ leg, mediaIndex: key.mediaIndex, choice });
   }
   return ok(wanted);
+}
+
+/** By `l`, which names one address; by bridge letters the first time; else what the leg had. */
+function chooseForStream(
+  leg: LegState,
+  { bridge, family, localIp }: StreamOptions,
+  side: number,
+  interfaces: readonly InterfaceOption[],
+): InterfaceChoice | undefined {
+  const end = bridge?.[side];
+  const bridged = end === undefined ? undefined : bridgeEnd(interfaces, end);
+  leg.interfaceName ??= bridged?.name;
+  if (localIp !== undefined) {
+    const named = interfaceOfIp(interfaces, localIp);
+    return named === undefined ? undefined : chooseAddress(named);
+  }
+  const isSharedName = new Set(interfaces.map((one) => one.name)).size === 1;
+  if (bridged !== undefined && isSharedName) return chooseAddress(bridged);
+  const wish = { name: leg.interfaceName, family: leg.family ?? family, isFamilyAsked: false };
+  return chooseInterface(interfaces, wish);
 }
 
 /** Takes the address of a `U` or `L` into the leg it is of. An address of hold keeps what was known. */

@@ -5,6 +5,7 @@
  * cookie. Each reply lives for `ttlMs`; beyond the limits on entries and bytes the oldest goes first. Shared by the ng
  * and the rtpproxy protocol. No clock, no timer: expired entries leave when the next request comes in.
  */
+import { ownText } from "../call/text.ts";
 import { type Endpoint, formatEndpoint } from "../core/address.ts";
 import { replyCacheEntriesMax, replyCacheSizeBytesMax, replyCacheTtlMs } from "../core/limits.ts";
 import type { MonotonicMs } from "../core/time.ts";
@@ -40,7 +41,7 @@ const limitsDefault: ReplyCacheLimits = {
 
 /** The cache key of a request; no endpoint has a space in it, so two requests never share a key by accident. */
 export function replyKey(source: Endpoint, cookie: string): string {
-  return `${formatEndpoint(source)} ${cookie}`;
+  return ownText(`${formatEndpoint(source)} ${cookie}`);
 }
 
 export class ReplyCache {

@@ -59,6 +59,10 @@ export const identifierSizeBytesMax = 1_024;
 export const legsPerCallMax = 32;
 /** Call: requests that wait while their call's ports are being opened; a proxy serialises a dialogue itself. */
 export const requestsWaitingPerCallMax = 16;
+/** Call: codec lists that calls share; beyond it sharing starts anew. */
+export const codecListsSharedMax = 256;
+/** Call: characters of a codec list, names and rates, that is shared; real ones have at most some hundred. */
+export const sharedCodecListSizeMax = 1_024;
 /** Call: tag aliases of one leg. */
 export const aliasesPerLegMax = 16;
 

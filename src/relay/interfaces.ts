@@ -30,6 +30,8 @@ export class Interfaces {
 
   /** The addresses that serve the request, in the order to try; none: no interface of that family. */
   choose(request: OpenPair): readonly RelayInterface[] {
+    const { localIp } = request;
+    if (localIp !== undefined) return this.#interfaces.filter(({ ip }) => ip === localIp).slice(0, 1);
     const ofFamily = this.#interfaces.filter(({ ip }) => familyOf(ip) === request.family);
     const named = ofFamily.filter(({ name }) => name === request.interfaceName);
     if (named.length > 0) return named;

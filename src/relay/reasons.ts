@@ -33,7 +33,7 @@ export const reason = {
   heldExpired: 26,
   heldDropped: 27,
   heldReleased: 28,
-  /** A send target that is one of our own listening sockets, the sending pair or its peer; refused. */
+  /** A send target that is one of our own listening sockets, the sending pair or its peer, or multicast; refused. */
   forbiddenTarget: 29,
   /** A wake-up for a socket that is closed by now. */
   staleWakeup: 30,

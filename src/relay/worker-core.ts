@@ -257,7 +257,7 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     const { targets, hasTarget } = this.#slots;
     const at = slot * 5;
     for (let word = 0; word < 5; word++) targets[at + word] = this.#policy.targetWord(slot, word);
-    let isUsable = targets[at + 4] !== 0;
+    let isUsable = targets[at + 4] !== 0 && !isUnspecified(targets, at);
     if (isUsable && this.#isForbidden(slot, at)) {
       this.#counters.worker[workerField.reasons + reason.forbiddenTarget]!++;
       isUsable = false;
@@ -282,9 +282,13 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     table[record + socketField.version]!++;
   }
 
-  /** Our listeners, and the sockets a packet sent there would come back through: the pair's own and its peer's. */
+  /**
+   * Our listeners, the sockets a packet sent there would come back through (the pair's own and its peer's), and what
+   * is no single party.
+   */
   #isForbidden(slot: number, at: number): boolean {
     const { targets } = this.#slots;
+    if (isMulticast(targets, at)) return true;
     if (this.#slots.isLocal(slot, targets, at)) return true;
     const peer = this.#slots.peerOf(slot);
     if (peer >= 0 && this.#slots.isLocal(peer, targets, at)) return true;
@@ -335,4 +339,16 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     sockets[at + socketField.generation] = generation;
     sockets[at + socketField.version]!++;
   }
+}
+
+/** 0.0.0.0 or ::, which the kernel takes for this very machine: hold, or an attempt at what listens here. */
+function isUnspecified(words: Int32Array, at: number): boolean {
+  if (words[at] !== 0 || words[at + 1] !== 0 || words[at + 3] !== 0) return false;
+  return words[at + 2] === 0 || words[at + 2] === 0xffff;
+}
+
+/** 224.0.0.0/4 and what is above it, ff00::/8. */
+function isMulticast(words: Int32Array, at: number): boolean {
+  const isV4 = words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff;
+  return isV4 ? words[at + 3]! >>> 28 >= 14 : words[at]! >>> 24 === 0xff;
 }

@@ -10,7 +10,7 @@ const companions = new Set(["telephone-event", "cn", "red"]);
 
 /**
  * What of an offer goes on to the other party. `ignore` strips as well: a codec the offerer is not to receive must
- * not be answered. If nothing would be left, everything stays.
+ * not be answered. Nothing may be left.
  */
 export function editOfferedCodecs(offered: readonly Codec[], edit: CodecEdit): readonly Codec[] {
   return editCodecs(offered, offered, { ...edit, strip: [...edit.ignore, ...edit.strip] });
@@ -18,13 +18,15 @@ export function editOfferedCodecs(offered: readonly Codec[], edit: CodecEdit): r
 
 /**
  * What of an answer goes back to the offerer: only what was offered to the answerer or by the offerer, under the
- * same payload type. If nothing would be left, everything stays.
+ * same payload type unless `allowsOtherTypes`. If nothing would be left, everything stays.
  */
 export function editAnsweredCodecs(answer: AnsweredCodecs, edit: CodecEdit): readonly Codec[] {
   const known = answer.answered.filter(
     (codec) =>
       answer.toAnswerer.some((other) => isSame(codec, other)) ||
-      answer.byOfferer.some((other) => isSame(codec, other)),
+      answer.byOfferer.some(
+        (other) => isSame(codec, other) || (answer.allowsOtherTypes && isSameCodec(codec, other)),
+      ),
   );
   const left = editCodecs(known, answer.answered, edit);
   return left.length === 0 ? answer.answered : left;
@@ -36,23 +38,29 @@ export interface AnsweredCodecs {
   readonly toAnswerer: readonly Codec[];
   /** As received in the offer. */
   readonly byOfferer: readonly Codec[];
+  /** Payload types need not be those of the offer. */
+  readonly allowsOtherTypes: boolean;
 }
 
 function isSame(a: Codec, b: Codec): boolean {
-  return (
-    a.payloadType === b.payloadType &&
-    a.clockRateHz === b.clockRateHz &&
-    a.channels === b.channels &&
-    a.name.toLowerCase() === b.name.toLowerCase()
-  );
+  return a.payloadType === b.payloadType && isSameCodec(a, b);
+}
+
+function isSameCodec(a: Codec, b: Codec): boolean {
+  return a.clockRateHz === b.clockRateHz && a.channels === b.channels && commonName(a) === commonName(b);
+}
+
+/** Some write `G729a` (annex A) for what is one format on the wire, G729 (RFC 3551 section 4.5.6). */
+function commonName({ name }: Codec): string {
+  const lower = name.toLowerCase();
+  return lower === "g729a" ? "g729" : lower;
 }
 
 function editCodecs(codecs: readonly Codec[], original: readonly Codec[], edit: CodecEdit): readonly Codec[] {
   if (edit.strip.length === 0 && edit.offer.length === 0) return codecs;
   const touchedRates = new Set<number>();
   const stripped = stripCodecs(codecs, edit, touchedRates);
-  const left = dropStrayCompanions(restoreCodecs(stripped, original, edit.offer, touchedRates), touchedRates);
-  return left.length === 0 ? original : left;
+  return dropStrayCompanions(restoreCodecs(stripped, original, edit.offer, touchedRates), touchedRates);
 }
 
 function stripCodecs(codecs: readonly Codec[], edit: CodecEdit, touchedRates: Set<number>): readonly Codec[] {

@@ -8,7 +8,7 @@ import { until } from "./lab/process.ts";
 import { relayLacks } from "./lab/relay.ts";
 import type { Party } from "./lab/sipp.ts";
 
-const packets = 75;
+const packets = 60;
 const send = { count: packets, intervalMs: 40, whenHeard: false };
 const talkMs = flow.talkMs(send);
 const firstMs = 1_000;
@@ -119,8 +119,16 @@ suite("interop: load", (test) => {
           const running: Running[] = [];
           for (const kind of able) running.push(await start(lab, kind));
           const wanted = able.reduce((sum, kind) => sum + kind.calls / rounds, 0);
-          await until(`${wanted} calls at once`, 20_000, async () => (await lab.relay.counts()).calls >= wanted);
-          for (const one of running) await judge(one);
+          await until(
+            `${wanted} calls at once`,
+            20_000,
+            async () => (await lab.relay.counts()).calls >= wanted,
+          );
+          const faults: string[] = [];
+          for (const one of running) {
+            await judge(one).catch((error: Error) => faults.push(`${one.kind.name}: ${error.message}`));
+          }
+          if (faults.length > 0) throw new Error(faults.join("\n"));
         }),
       { timeoutMs: limitMs },
     );

@@ -13,7 +13,7 @@ import { address } from "./lab/network.ts";
 
 const packets = 750;
 const calls = 3;
-const send = { count: packets, intervalMs: 20, whenHeard: false };
+const send = { count: packets, intervalMs: 10, whenHeard: false };
 const proofMs = 3_500;
 const trunk: Side = {
   host: "trunk",

@@ -8,10 +8,12 @@ import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { fuzzRuns } from "./fuzz-runs.ts";
 
 const testRoot = dirname(dirname(fileURLToPath(import.meta.url)));
 const childScript = join(testRoot, "support", "run-files.js");
-const deadlineMs = { shared: 300_000, single: 240_000 };
+/** At night, with more generated cases, everything may take longer. */
+const deadlineMs = { shared: fuzzRuns(300_000), single: fuzzRuns(240_000) };
 const lingerMs = 3_000;
 
 interface Outcome {

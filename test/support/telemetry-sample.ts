@@ -86,6 +86,7 @@ export function report(callId = "a84b4c76e66710"): CallReport {
     isStrict: false,
     followsAnySource: false,
     advertised: { ip: ip("192.0.2.7"), port: 40_000 },
+    advertisedRtcp: { ip: ip("192.0.2.7"), port: 40_001 },
   } as const;
   const local = { ip: ip("10.0.0.5"), advertisedIp: ip("203.0.113.7"), port: 30_000 };
   return {
@@ -100,7 +101,9 @@ export function report(callId = "a84b4c76e66710"): CallReport {
         ...leg,
         legId: 2,
         tag: undefined,
-        media: [{ ...media, pair: undefined, local: undefined, advertised: undefined }],
+        media: [
+          { ...media, pair: undefined, local: undefined, advertised: undefined, advertisedRtcp: undefined },
+        ],
       },
     ],
   };

@@ -154,8 +154,7 @@ function streamList(context: Context, media: MediaReport, counters: PairCounters
     }),
     streamStatistics(context.now, {
       local: { ip: local.ip, port: local.port + 1 },
-      // Without rtcp-mux the report does not tell what a=rtcp said.
-      advertised: media.rtcpMux ? advertised : undefined,
+      advertised: media.advertisedRtcp,
       counters: counters?.rtcp,
       ssrc,
       flags: streamFlags(media, media.rtcpMux ? ["RTCP", "fallback RTCP"] : ["RTCP"], counters?.rtcp),

@@ -73,8 +73,16 @@ const cryptoFlags: readonly Word[] = [
 const mediaFlags: readonly Word[] = [
   accepted("symmetric-codecs|asymmetric-codecs|reorder-codecs", "obsolete"),
   accepted("allow-transcoding", "there is none"),
-  accepted("allow-asymmetric-codecs|allow-asymmetric-codec", "always so"),
-  accepted("allow-no-codec-media|allow-no-codec-medias", "always so"),
+  applied("allow-asymmetric-codecs|allow-asymmetric-codec", "an answer may number codecs anew", (request) => {
+    request.media.allowsOtherTypes = true;
+  }),
+  applied(
+    "allow-no-codec-media|allow-no-codec-medias",
+    "offered as rejected when no codec is left",
+    (request) => {
+      request.media.mayEmptyMedia = true;
+    },
+  ),
   accepted("allow-empty-codec-media|allow-empty-codec-medias", "always so"),
   accepted("static-codecs|static-codec", "always so"),
   accepted("reuse-codecs|no-codec-renegotiation", "always so"),

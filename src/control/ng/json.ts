@@ -72,12 +72,19 @@ export function encodeJson(value: NgValue): string {
   if (typeof value === "string") return encodeText(value);
   if (typeof value === "number") return String(value);
   if (isList(value)) return `[${value.map(encodeJson).join(",")}]`;
-  const members: string[] = [];
-  for (const [key, member] of value) members.push(`${encodeText(key)}:${encodeJson(member)}`);
-  return `{${members.join(",")}}`;
+  let members = "";
+  for (const [key, member] of value) {
+    if (members !== "") members += ",";
+    members += `${encodeText(key)}:${encodeJson(member)}`;
+  }
+  return `{${members}}`;
 }
 
+/** Printable ASCII but for quote and backslash: stands in JSON as it is. Keys and most values are that. */
+const plainText = /^[ !#-[\]-~]*$/;
+
 function encodeText(latin1: string): string {
+  if (plainText.test(latin1)) return `"${latin1}"`;
   if (isAscii(latin1)) return JSON.stringify(latin1);
   const bytes = Buffer.from(latin1, "latin1");
   return latin1OfText(JSON.stringify(isUtf8(bytes) ? bytes.toString("utf8") : latin1));

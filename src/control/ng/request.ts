@@ -94,6 +94,8 @@ export function newMediaDraft(): MediaDraft {
     transportProtocol: undefined,
     ice: "default",
     codec: { strip: [], offer: [], except: [], ignore: [] },
+    allowsOtherTypes: false,
+    mayEmptyMedia: false,
     attributes: [],
     removesMedia: new Set(),
     label: undefined,

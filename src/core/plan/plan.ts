@@ -5,7 +5,7 @@
  * media. The call room names pairs by numbers it mints itself and never learns about workers, slots or sockets.
  * `configure` is declarative: it carries the whole wanted state of a pair and may be repeated at will.
  */
-import type { Endpoint, IpFamily } from "../address.ts";
+import type { Endpoint, IpAddress, IpFamily } from "../address.ts";
 
 /** Names a port pair for its whole life; minted by the call room, never used twice. */
 export type PairId = number & { readonly __kind: "pair-id" };
@@ -26,6 +26,8 @@ export interface OpenPair {
   /** Logical interface name; unknown or undefined means the first one of that family. */
   readonly interfaceName: string | undefined;
   readonly family: IpFamily;
+  /** This local address and no other; absent: any of that interface and family. */
+  readonly localIp?: IpAddress | undefined;
   /** IP TOS / traffic class byte; undefined takes the configured one. */
   readonly tos: number | undefined;
 }

@@ -30,7 +30,7 @@ export async function openDatagramListener(
     await Promise.all(sockets.map((socket) => new Promise<void>((done) => socket.close(done))));
   };
   try {
-    for (const wanted of expand(endpoint)) {
+    for (const wanted of socketsFor(endpoint)) {
       // Port 0 is chosen once, for all sockets.
       const port = wanted.port === 0 ? (endpoints[0]?.port ?? 0) : wanted.port;
       const socket = await bindSocket({ ip: wanted.ip, port }, log);
@@ -45,7 +45,8 @@ export async function openDatagramListener(
   return { endpoints, close };
 }
 
-function expand(endpoint: Endpoint): readonly Endpoint[] {
+/** One endpoint for each socket a listener there has. Throws when a wildcard finds no address. */
+export function socketsFor(endpoint: Endpoint): readonly Endpoint[] {
   if (!isUnspecified(endpoint.ip)) return [endpoint];
   const found: Endpoint[] = [];
   for (const { address } of Object.values(networkInterfaces()).flatMap((list) => list ?? [])) {

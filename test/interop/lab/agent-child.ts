@@ -19,7 +19,7 @@ export type AgentJob =
 
 const phones = new Map<number, RtpPhone>();
 const tickMs = 2;
-let ticker: NodeJS.Timeout | undefined;
+let isTicking = false;
 
 function tick(): void {
   const nowMs = performance.now();
@@ -29,7 +29,8 @@ function tick(): void {
     isBusy = true;
     phone.tick(nowMs);
   }
-  ticker = isBusy ? setTimeout(tick, tickMs) : undefined;
+  isTicking = isBusy;
+  if (isBusy) setTimeout(tick, tickMs);
 }
 
 function phone(ssrc: number): RtpPhone {
@@ -83,7 +84,7 @@ async function perform(job: AgentJob): Promise<unknown> {
       return phone(job.ssrc).aim(job.host, job.port);
     case "start":
       phone(job.ssrc).start(job.plan, performance.now());
-      ticker ??= setTimeout(tick, 0);
+      if (!isTicking) tick();
       return;
     case "pause":
       return phone(job.ssrc).pause();

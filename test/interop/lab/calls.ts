@@ -52,7 +52,7 @@ export interface PlacedCalls {
 }
 
 const proxyPort = 5060;
-const linesMax = 20;
+const linesMax = 6;
 
 export async function placeCalls(lab: Lab, plan: CallPlan): Promise<PlacedCalls> {
   const callee = await answer(lab, {
@@ -142,7 +142,8 @@ function expectThroughRelay(parties: readonly Party[]): void {
 
 /** One line for the log of the run, and one for each direction that is not complete. */
 export function show(name: string, found: readonly Direction[]): void {
-  const sum = (pick: (one: Direction) => number): number => found.reduce((total, one) => total + pick(one), 0);
+  const sum = (pick: (one: Direction) => number): number =>
+    found.reduce((total, one) => total + pick(one), 0);
   const lines = [
     `${name}: ${found.length} directions, ${sum((one) => one.heard)} of ${sum((one) => one.sent)} RTP, ` +
       `${sum((one) => one.reportsHeard)} of ${sum((one) => one.reportsSent)} RTCP`,

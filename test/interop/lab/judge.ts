@@ -59,6 +59,8 @@ export function describe(one: Direction): string {
   );
 }
 
+const shownMax = 6;
+
 export interface Demand {
   readonly calls: number;
   readonly packets: number;
@@ -75,7 +77,8 @@ export function demand(found: readonly Direction[], wanted: Demand): void {
   if (found.length !== wanted.calls * 2) {
     faults.push(`${found.length / 2} calls with both sides, not ${wanted.calls}`);
   }
-  if (faults.length > 0) throw new Error(`${faults.slice(0, 20).join("\n")}\n(${faults.length} lines)`);
+  if (faults.length > 0)
+    throw new Error(`${faults.length} directions fall short:\n${faults.slice(0, shownMax).join("\n")}`);
 }
 
 function satisfies(one: Direction, wanted: Demand): boolean {

@@ -1,5 +1,5 @@
 /** A lab: network, relay under test, Kamailio with one of its two modules, and a helper in every host. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Agent } from "./agent.ts";
@@ -12,10 +12,18 @@ import { mediaPortsPerCall, Party, type PartyPlan } from "./sipp.ts";
 export type KamailioModule = "rtpengine" | "rtpproxy";
 export const kamailioModules: readonly KamailioModule[] = ["rtpengine", "rtpproxy"];
 
+export interface LabOptions {
+  /** The core proxy's configuration: the lab's own with all cases, or the one in docs/. */
+  readonly config?: "lab" | "documented";
+}
+
 const configs = join(projectRoot(), "test/interop/kamailio");
+const documented = join(projectRoot(), "docs/kamailio");
 const sipPort = 5060;
 /** Delete delay of the relay, and some time to see it done. */
 const releaseLimitMs = 6_000;
+const settleLimitMs = 5_000;
+const settledPolls = 10;
 
 /** Each party has a SIP port and a range of media ports of its own. */
 const portsBase = { sip: 5_100, media: 10_000 };
@@ -29,22 +37,24 @@ export class Lab {
   readonly folder: string;
   readonly network: Network;
   readonly module: KamailioModule;
-  relay!: RelayUnderTest;
   private readonly agents = new Map<HostName, Agent>();
   private readonly programs: Program[] = [];
   private readonly parties: Party[] = [];
   private partiesCount = 0;
   private nextMediaPort = portsBase.media;
-  private before!: RelayCounts;
+  private started: { readonly relay: RelayUnderTest; readonly before: RelayCounts } | undefined;
 
-  private constructor(network: Network, module: KamailioModule) {
+  private readonly options: LabOptions;
+
+  private constructor(network: Network, module: KamailioModule, options: LabOptions) {
     this.network = network;
     this.module = module;
+    this.options = options;
     this.folder = mkdtempSync(join(tmpdir(), `rtpferry-interop-${module}-`));
   }
 
-  static async raise(module: KamailioModule): Promise<Lab> {
-    const lab = new Lab(await Network.raise(module), module);
+  static async raise(module: KamailioModule, options: LabOptions): Promise<Lab> {
+    const lab = new Lab(await Network.raise(module), module, options);
     try {
       await lab.startServers();
     } catch (error) {
@@ -52,6 +62,10 @@ export class Lab {
       throw error;
     }
     return lab;
+  }
+
+  get relay(): RelayUnderTest {
+    return this.running.relay;
   }
 
   agent(host: HostName): Agent {
@@ -94,19 +108,22 @@ export class Lab {
 
   /** After the last call and the delete delay the relay must hold what it held before the first. */
   async expectReleased(): Promise<void> {
-    let now = await this.relay.counts();
+    const { relay, before } = this.running;
+    let now = await relay.counts();
     try {
       await until("all released", releaseLimitMs, async () => {
-        now = await this.relay.counts();
-        return (
-          now.calls === this.before.calls &&
-          now.freePorts === this.before.freePorts &&
-          now.fds === this.before.fds
-        );
+        now = await relay.counts();
+        return now.calls === before.calls && now.freePorts === before.freePorts && now.fds === before.fds;
       });
     } catch {
-      throw new Error(`not released: ${JSON.stringify(now)}, at the start ${JSON.stringify(this.before)}`);
+      throw new Error(`not released: ${JSON.stringify(now)}, at the start ${JSON.stringify(before)}`);
     }
+  }
+
+  async keepEvidence(): Promise<void> {
+    const statistics = await this.relay.statistics().catch(String);
+    writeFileSync(join(this.folder, "statistics.txt"), statistics);
+    process.stderr.write(`logs of ${relayName()} and its peers: ${this.folder}\n`);
   }
 
   /** Leaves nothing behind but, after a failure, the folder with the logs. */
@@ -119,41 +136,67 @@ export class Lab {
   }
 
   private async startServers(): Promise<void> {
-    this.relay = await startRelay({
+    const relay = await startRelay({
       namespace: this.network.namespace("core"),
       folder: this.folder,
       agent: this.agent("core"),
     });
-    this.programs.push(this.relay.program);
-    const socket = this.module === "rtpengine" ? this.relay.rtpengineSocket : this.relay.rtpproxySocket;
-    const core = await this.kamailio("core", [
+    this.programs.push(relay.program);
+    const socket = this.module === "rtpengine" ? relay.rtpengineSocket : relay.rtpproxySocket;
+    const config =
+      this.options.config === "documented"
+        ? join(documented, `${this.module}.cfg`)
+        : join(configs, "core.cfg");
+    const core = await this.kamailio("core", config, [
       ...["-A", `RELAY_SOCKET="${socket}"`],
       ...(this.module === "rtpproxy" ? ["-A", "WITH_RTPPROXY"] : []),
       ...["-l", `udp:${address.proxy}:${sipPort}`, "-l", `udp:[${address.proxy6}]:${sipPort}`],
     ]);
-    const edge = await this.kamailio("edge", [
+    const edge = await this.kamailio("edge", join(configs, "edge.cfg"), [
       ...["-A", `CORE_PROXY="sip:${address.proxy}:${sipPort}"`, "-l", `udp:${address.edge}:${sipPort}`],
     ]);
     await Promise.all([core.listening(sipPort), edge.listening(sipPort)]);
-    this.before = await this.relay.counts();
+    this.started = { relay, before: await settledCounts(relay) };
   }
 
-  private kamailio(host: "core" | "edge", options: readonly string[]): Promise<Program> {
-    const command = ["kamailio", "-f", join(configs, `${host}.cfg`), "-DD", "-E", "-Y", this.folder];
+  private get running(): { readonly relay: RelayUnderTest; readonly before: RelayCounts } {
+    if (this.started === undefined) throw new Error("the lab has not been raised");
+    return this.started;
+  }
+
+  private kamailio(host: "core" | "edge", file: string, options: readonly string[]): Promise<Program> {
+    const command = ["kamailio", "-f", file, "-DD", "-E", "-Y", this.folder];
     return this.program(host, `kamailio-${host}`, [...command, "-m", "32", "-M", "8", ...options]);
   }
 }
 
+/** Counts once they stay the same: a program that has just started still opens and closes files. */
+async function settledCounts(relay: RelayUnderTest): Promise<RelayCounts> {
+  let now = await relay.counts();
+  let same = 0;
+  await until("the relay has settled", settleLimitMs, async () => {
+    const next = await relay.counts();
+    same = next.fds === now.fds ? same + 1 : 0;
+    now = next;
+    return same >= settledPolls;
+  });
+  return now;
+}
+
 /** Runs `body` in a lab of its own; after a failure its logs stay. */
-export async function withLab(module: KamailioModule, body: (lab: Lab) => Promise<void>): Promise<void> {
-  const lab = await Lab.raise(module);
+export async function withLab(
+  module: KamailioModule,
+  body: (lab: Lab) => Promise<void>,
+  options: LabOptions = {},
+): Promise<void> {
+  const lab = await Lab.raise(module, options);
   let isDone = false;
   try {
     await body(lab);
     await lab.expectReleased();
     isDone = true;
   } finally {
-    if (!isDone) process.stderr.write(`logs of ${relayName()} and its peers: ${lab.folder}\n`);
+    if (!isDone) await lab.keepEvidence();
     await lab.drop(!isDone);
   }
 }

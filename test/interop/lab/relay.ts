@@ -18,6 +18,8 @@ export interface RelayUnderTest {
   readonly rtpproxySocket: string;
   readonly rtpengineSocket: string;
   counts(): Promise<RelayCounts>;
+  /** Everything the relay tells about itself, for the post-mortem. */
+  statistics(): Promise<string>;
 }
 
 export type RelayName = "rtpferry" | "rtpengine";
@@ -32,6 +34,7 @@ interface RelayPlace {
 const ngPort = 2223;
 const rtpproxyPort = 7722;
 const metricsPort = 9222;
+const metricsUrl = `http://127.0.0.1:${metricsPort}/metrics`;
 const ports = { min: 30_000, max: 39_999 };
 const cli = join(projectRoot(), "dist/cli.js");
 
@@ -43,9 +46,9 @@ export function relayName(): RelayName {
 
 /**
  * What rtpengine's emulation of rtpproxy does not do: it takes the family of the address it is told for both legs, and it
- * deletes the whole call where one branch is meant.
+ * leaves a forked call behind when it is told the to-tag of one branch.
  */
-const rtpengineLacks: ReadonlySet<string> = new Set(["v4-to-v6", "v6-to-v4", "fork-branch"]);
+const rtpengineLacks: ReadonlySet<string> = new Set(["v4-to-v6", "v6-to-v4", "fork", "fork-branch"]);
 
 /** Whether a kind of call is beyond the relay in the lab, by its design and not by a fault of the lab. */
 export function relayLacks(module: string, kind: string): boolean {
@@ -67,6 +70,10 @@ export async function startRelay(place: RelayPlace): Promise<RelayUnderTest> {
     rtpengineSocket: `udp:${address.relay}:${ngPort}`,
     rtpproxySocket: `udp:${address.relay}:${rtpproxyPort}`,
     counts: () => (name === "rtpengine" ? rtpengineCounts : rtpferryCounts)(program, place.agent),
+    statistics: () =>
+      name === "rtpengine"
+        ? place.agent.askUdp(address.relay, ngPort, `${Date.now()} {"command":"statistics"}`)
+        : place.agent.fetchText(metricsUrl),
   };
 }
 
@@ -113,12 +120,10 @@ async function rtpengineCounts(program: Program, agent: Agent): Promise<RelayCou
 }
 
 async function rtpferryCounts(program: Program, agent: Agent): Promise<RelayCounts> {
-  const text = await agent.fetchText(`http://127.0.0.1:${metricsPort}/metrics`);
-  return {
-    calls: sumOf(text, "rtpferry_calls"),
-    freePorts: sumOf(text, "rtpferry_port_pairs_free"),
-    fds: program.fdCount(),
-  };
+  // Before the question, whose connection is a descriptor too.
+  const fds = program.fdCount();
+  const text = await agent.fetchText(metricsUrl);
+  return { calls: sumOf(text, "rtpferry_calls"), freePorts: sumOf(text, "rtpferry_port_pairs_free"), fds };
 }
 
 /** Sum of a metric over its label sets, in Prometheus' text format. */

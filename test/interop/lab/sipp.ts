@@ -123,7 +123,10 @@ export class Party {
   }
 
   private phonePorts(): readonly number[] {
-    return Array.from({ length: this.plan.calls }, (_, call) => this.plan.mediaPort + call * mediaPortsPerCall);
+    return Array.from(
+      { length: this.plan.calls },
+      (_, call) => this.plan.mediaPort + call * mediaPortsPerCall,
+    );
   }
 
   private async openPhones(): Promise<void> {

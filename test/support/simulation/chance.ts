@@ -26,6 +26,11 @@ export class Chance implements Random {
     return min + this.below(max - min + 1);
   }
 
+  /** Any number from 0 to below `limit`. */
+  upTo(limit: number): number {
+    return (this.#next() / 2 ** 32) * limit;
+  }
+
   /** True in this share of all cases, from 0 to 1. */
   happens(share: number): boolean {
     return this.#next() < share * 2 ** 32;

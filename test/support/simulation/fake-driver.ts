@@ -35,6 +35,7 @@ export class FakeDriver implements RelayDriver {
   readonly links: readonly WorkerLink[];
   /** `ip:port` of the RTP socket by its handle; RTCP is one above in both. */
   readonly #bound = new Map<number, string>();
+  readonly #names = new Set<string>();
   readonly #workers: readonly FakeWorker[];
   readonly #world: World;
   readonly #chance: Chance;
@@ -46,7 +47,13 @@ export class FakeDriver implements RelayDriver {
     this.#chance = chance;
     this.#weather = weather;
     this.capacitySlots = capacitySlots;
-    const context = { world, chance, weather, capacitySlots, release: (handle: number) => this.#release(handle) };
+    const context = {
+      world,
+      chance,
+      weather,
+      capacitySlots,
+      release: (handle: number) => this.#release(handle),
+    };
     this.#workers = [0, 1].map((index) => new FakeWorker(index, context));
     this.links = this.#workers.map((worker) => worker.link);
   }
@@ -68,16 +75,22 @@ export class FakeDriver implements RelayDriver {
   bindPair(request: BindRequest, done: (result: BindResult) => void): void {
     const name = `${request.ip}:${request.port}`;
     assert.equal(request.port % 2, 0, "RTP stands on an even port");
-    assert.ok(![...this.#bound.values()].includes(name), `${name} is bound once`);
+    assert.ok(!this.#names.has(name), `${name} is bound once`);
     const { portTakenShare, bindFailureShare, bindMsMax } = this.#weather;
+    this.#names.add(name);
+    const fail = (reason: "port-taken" | "no-descriptors" | "no-address"): void => {
+      this.#names.delete(name);
+      done({ ok: false, reason });
+    };
     const finish = (): void => {
-      if (this.#chance.happens(portTakenShare)) return done({ ok: false, reason: "port-taken" });
-      if (this.#chance.happens(bindFailureShare)) {
-        return done({ ok: false, reason: this.#chance.pick(["no-descriptors", "no-address"] as const) });
+      if (this.#chance.happens(portTakenShare)) fail("port-taken");
+      else if (this.#chance.happens(bindFailureShare)) {
+        fail(this.#chance.pick(["no-descriptors", "no-address"] as const));
+      } else {
+        this.#lastHandle += 2;
+        this.#bound.set(this.#lastHandle, name);
+        done({ ok: true, rtpHandle: this.#lastHandle, rtcpHandle: this.#lastHandle + 1 });
       }
-      this.#lastHandle += 2;
-      this.#bound.set(this.#lastHandle, name);
-      done({ ok: true, rtpHandle: this.#lastHandle, rtcpHandle: this.#lastHandle + 1 });
     };
     if (bindMsMax === 0) finish();
     else this.#world.after(this.#chance.between(0, bindMsMax), finish);
@@ -105,7 +118,10 @@ export class FakeDriver implements RelayDriver {
   }
 
   #release(handle: number): void {
-    assert.ok(this.#bound.delete(handle), `handle ${handle} is closed once`);
+    const name = this.#bound.get(handle);
+    if (name === undefined) assert.fail(`handle ${handle} is closed once`);
+    this.#bound.delete(handle);
+    this.#names.delete(name);
   }
 }
 
@@ -188,7 +204,10 @@ class FakeWorker {
     const open = this.slots.get(slot);
     if (kind === commandKind.open) {
       assert.equal(open, undefined, `slot ${slot} is free`);
-      const handles = [words[at + commandField.rtpHandle] ?? 0, words[at + commandField.rtcpHandle] ?? 0] as const;
+      const handles = [
+        words[at + commandField.rtpHandle] ?? 0,
+        words[at + commandField.rtcpHandle] ?? 0,
+      ] as const;
       this.slots.set(slot, { generation, handles });
       this.#clear(slot, generation);
       return;

@@ -47,7 +47,10 @@ export class Ledger {
       const { peer, siblings } = action.settings;
       for (const other of peer === undefined ? siblings : [peer, ...siblings]) {
         const found = this.#entries.get(other);
-        assert.ok(found !== undefined && found.state !== "closing", `pair ${other}, named by ${pair}, is open`);
+        assert.ok(
+          found !== undefined && found.state !== "closing",
+          `pair ${other}, named by ${pair}, is open`,
+        );
         assert.equal(found.group, entry?.group, "pairs of one call know each other, and no others");
       }
     }

@@ -13,8 +13,12 @@ import type { CallOptions } from "../../../src/call/options.ts";
 import type { CallReply, CallRequest, RequestId } from "../../../src/call/requests.ts";
 import { type NgAction, NgControl } from "../../../src/control/ng/server.ts";
 import { localAddresses } from "../../../src/control/rtpproxy/modifiers.ts";
-import { type MessageOrigin, type RtpproxyAction, RtpproxyControl } from "../../../src/control/rtpproxy/server.ts";
-import { type Endpoint, familyOf, formatEndpoint, type IpAddress, parseIp } from "../../../src/core/address.ts";
+import {
+  type MessageOrigin,
+  type RtpproxyAction,
+  RtpproxyControl,
+} from "../../../src/control/rtpproxy/server.ts";
+import { type Endpoint, formatEndpoint } from "../../../src/core/address.ts";
 import {
   legsPerCallMax,
   replyCacheEntriesMax,
@@ -24,10 +28,12 @@ import {
 import type { RelayEvent } from "../../../src/core/plan/plan.ts";
 import type { MonotonicMs } from "../../../src/core/time.ts";
 import { Relay } from "../../../src/relay/relay.ts";
-import type { Chance } from "./chance.ts";
+import { Chance } from "./chance.ts";
 import { FakeDriver } from "./fake-driver.ts";
 import { Ledger } from "./ledger.ts";
+import { relayInterfaces, stationOptions } from "./station-options.ts";
 import { relayTotals, serverStatistics } from "./statistics.ts";
+import { assertToldPorts } from "./told-ports.ts";
 import { TwinCalls } from "./twin-calls.ts";
 import type { Weather } from "./weather.ts";
 import type { World } from "./world.ts";
@@ -35,6 +41,8 @@ import type { World } from "./world.ts";
 /** How a reply gets back to whoever asked. */
 export interface Client {
   readonly endpoint: Endpoint;
+  /** What it asks is in order, so every question must have a reply. */
+  readonly isProxy?: boolean;
   deliver(bytes: Uint8Array): void;
   /** Streams alone: the server hung up. */
   close?(): void;
@@ -48,32 +56,15 @@ export interface StationParts {
   readonly chance: Chance;
   readonly weather: Weather;
   readonly options?: Partial<CallOptions>;
+  /** False where requests may put other addresses than ours into bodies (`media-address`). */
+  readonly checksBodies?: boolean;
   readonly portMin?: number;
   readonly portMax?: number;
 }
 
-const ip = (text: string): IpAddress => parseIp(text) ?? assert.fail(text);
-
-const relayInterfaces = [
-  { name: "external", ip: ip("198.51.100.1"), advertisedIp: ip("203.0.113.200") },
-  { name: "external", ip: ip("2001:db8::1"), advertisedIp: ip("2001:db8::1") },
-  { name: "internal", ip: ip("10.0.0.1"), advertisedIp: ip("10.0.0.1") },
-];
-
-export const stationOptions: CallOptions = {
-  timeoutMs: 20_000,
-  silentTimeoutMs: 40_000,
-  offerTimeoutMs: 30_000,
-  finalTimeoutMs: 120_000,
-  deleteDelayMs: 5_000,
-  maxSessions: 0,
-  isStrict: false,
-  interfaces: relayInterfaces.map((one) => ({ ...one, family: familyOf(one.ip), localIp: one.ip })),
-  onLink: [],
-};
-
 /** Turns of `handleTimeout` at one moment, before it counts as a loop. */
 const turnsAtOnceMax = 10_000;
+const slotsMax = 16_384;
 
 export class Station {
   readonly ledger = new Ledger();
@@ -81,6 +72,8 @@ export class Station {
   readonly relay: Relay;
   readonly ng: NgControl<NgSource>;
   readonly rtpproxy: RtpproxyControl<RtpproxyOrigin>;
+  /** Questions of proxies, by source and cookie. */
+  readonly asked = new Set<string>();
   /** Replies by source and cookie: the same question has the same answer. */
   readonly replies = new Map<string, string>();
   readonly reasons = new Map<string, number>();
@@ -89,6 +82,8 @@ export class Station {
   readonly #parts: StationParts;
   readonly #options: CallOptions;
   readonly #chance: Chance;
+  /** The calls' own, so that a twin can draw the same. */
+  readonly #callChance: Chance;
   readonly #loopMark: Uint8Array;
   #calls: Calls | TwinCalls;
   readonly #inWork = new Set<RequestId>();
@@ -104,7 +99,7 @@ export class Station {
     this.#chance = parts.chance.clone();
     this.#options = { ...stationOptions, ...parts.options };
     const { world, weather, portMin = 30_000, portMax = 30_199 } = parts;
-    const capacitySlots = 2 * relayInterfaces.length * (portMax - portMin + 1);
+    const capacitySlots = Math.min(slotsMax, relayInterfaces.length * (portMax - portMin + 1));
     this.driver = new FakeDriver(world, this.#chance, weather, capacitySlots);
     this.relay = new Relay({
       driver: this.driver,
@@ -117,8 +112,9 @@ export class Station {
       onEvent: (event) => this.#relayEvent(event),
       onFault: (message) => assert.fail(message),
     });
-    this.#loopMark = this.#chance.clone().bytes(6);
-    this.#calls = this.#makeCalls(this.#chance);
+    this.#callChance = new Chance(this.#chance.below(2 ** 32));
+    this.#loopMark = this.#callChance.clone().bytes(6);
+    this.#calls = this.#makeCalls(this.#callChance);
     const counters = this.relay;
     const nextRequestId = (): RequestId => ++this.#requestCount as RequestId;
     this.ng = new NgControl<NgSource>({
@@ -149,6 +145,7 @@ export class Station {
   }
 
   ngDatagram(bytes: Uint8Array, client: Client): void {
+    this.#noteAsked("ng", bytes, client);
     const { clock } = this.#parts.world;
     const now = { monotonicMs: clock.monotonicMs(), unixMs: clock.unixMs() };
     const source = { endpoint: client.endpoint, client };
@@ -156,6 +153,7 @@ export class Station {
   }
 
   rtpproxyDatagram(bytes: Uint8Array, client: Client): void {
+    this.#noteAsked("rtpproxy", bytes, client);
     const origin = { framing: "datagram", endpoint: client.endpoint, client } as const;
     this.#carryOutRtpproxy(this.rtpproxy.handleMessage(this.#parts.world.nowMs, origin, bytes));
   }
@@ -170,11 +168,11 @@ export class Station {
   }
 
   /** The calls as bytes and back: equal, and from now on a second model lives beside the first and must do the same. */
-  bringUpTwin(): void {
+  bringUpTwin(): TwinCalls {
     assert.ok(this.#calls instanceof Calls, "one twin is enough");
     const snapshot = this.roundTrip();
-    // The twin draws the same chances from here on; a new model's first draw is the mark it knows its bodies by.
-    const chances = this.#chance.clone();
+    // The twin draws what the first will draw; a new model's first draw is the mark it knows its own bodies by.
+    const chances = this.#callChance.clone();
     let isFirst = true;
     const twin = this.#makeCalls({
       below: (limit) => chances.below(limit),
@@ -185,8 +183,10 @@ export class Station {
       },
     });
     twin.restore(snapshot);
-    this.#calls = new TwinCalls(this.#calls, twin, (run) => this.#withSameChances(run, chances));
-    assert.deepEqual(this.#calls.snapshot(), snapshot);
+    const twins = new TwinCalls(this.#calls, twin);
+    twins.assertEqual();
+    this.#calls = twins;
+    return twins;
   }
 
   roundTrip(): CallsSnapshot {
@@ -214,7 +214,8 @@ export class Station {
     const { maxSessions } = this.#options;
     if (maxSessions > 0) assert.ok(snapshot.calls.length <= maxSessions, "calls are limited");
     const deadline = this.#calls.nextDeadlineMs();
-    if (deadline !== undefined) assert.ok(this.#timerAtMs <= deadline, "the timer is set for the next deadline");
+    if (deadline !== undefined)
+      assert.ok(this.#timerAtMs <= deadline, "the timer is set for the next deadline");
   }
 
   /** What must hold once everything is over. */
@@ -226,12 +227,18 @@ export class Station {
     assert.equal(this.driver.openSlots, 0, "no slot is left");
     assert.equal(this.ledger.openedCount, this.ledger.closedCount, "every pair that opened was closed");
     assert.equal(this.#inWork.size, 0, "every request had its reply");
+    for (const key of this.asked) assert.ok(this.replies.has(key), `${key} was answered`);
     assert.equal(this.#calls.nextDeadlineMs(), undefined);
     for (const one of this.relay.stats().interfaces) assert.equal(one.used, 0, `ports of ${one.name}`);
     for (const one of this.relay.stats().workers) {
       assert.equal(one.usedPairs, 0);
       assert.equal(one.waitingCommands, 0);
     }
+  }
+
+  #noteAsked(protocol: string, bytes: Uint8Array, client: Client): void {
+    if (client.isProxy === true)
+      this.asked.add(keyOf(protocol, client, Buffer.from(bytes).toString("latin1")));
   }
 
   #checkPorts(): void {
@@ -250,12 +257,6 @@ export class Station {
       counters: this.relay,
       isSignallingProxy: (address) => address.startsWith("192.0.2.9"),
     });
-  }
-
-  /** Both models draw from the same place; ports and weather go on after the first. */
-  #withSameChances<Value>(run: () => Value, chances: Chance): Value {
-    chances.become(this.#chance);
-    return run();
   }
 
   #carryOutNg(actions: readonly NgAction<NgSource>[]): void {
@@ -277,7 +278,7 @@ export class Station {
 
   #send(protocol: string, client: Client, bytes: Uint8Array): void {
     const text = Buffer.from(bytes).toString("latin1");
-    const key = `${protocol} ${formatEndpoint(client.endpoint)} ${text.slice(0, text.indexOf(" "))}`;
+    const key = keyOf(protocol, client, text);
     const before = this.replies.get(key);
     if (before === undefined) {
       this.replies.set(key, text);
@@ -328,7 +329,8 @@ export class Station {
       this.#count(action.call.reason);
       for (const leg of action.call.report.legs) {
         for (const { pair } of leg.media) {
-          if (pair !== undefined) assert.ok(this.relay.read(pair) !== undefined, "counters can still be read");
+          if (pair !== undefined)
+            assert.ok(this.relay.read(pair) !== undefined, "counters can still be read");
         }
       }
     }
@@ -337,28 +339,12 @@ export class Station {
   #reply(id: RequestId, reply: CallReply): void {
     assert.ok(this.#inWork.delete(id), `request ${id} has one reply`);
     this.#count(reply.kind === "refused" ? reply.reason : reply.kind);
-    if (reply.kind === "sdp") this.#checkBody(reply.sdp);
+    if (reply.kind === "sdp" && this.#parts.checksBodies !== false) assertToldPorts(reply.sdp, this.ledger);
     if (reply.kind === "endpoint") this.ledger.assertOpen(reply.endpoint.ip, reply.endpoint.port);
     const { clock } = this.#parts.world;
     const now = { monotonicMs: clock.monotonicMs(), unixMs: clock.unixMs() };
     this.#carryOutNg(this.ng.handleReply(now, id, reply));
     this.#carryOutRtpproxy(this.rtpproxy.handleReply(now.monotonicMs, id, reply));
-  }
-
-  /** Every port a party is told is open and ours. */
-  #checkBody(sdp: string): void {
-    const [session = "", ...sections] = sdp.split(/(?=^m=)/m);
-    for (const section of sections) {
-      const port = Number(/^m=\S+ (\d+)/.exec(section)?.[1]);
-      if (port === 0) continue;
-      const address = /^c=IN IP[46] (\S+)/m.exec(section)?.[1] ?? /^c=IN IP[46] (\S+)/m.exec(session)?.[1];
-      if (address === undefined) assert.fail("an m-line without an address");
-      // A party on hold of old is shown 0.0.0.0; the port is ours all the same.
-      if (address === "0.0.0.0" || address === "::") continue;
-      this.ledger.assertOpen(address, port);
-      const rtcp = /^a=rtcp:(\d+)/m.exec(section)?.[1];
-      if (rtcp !== undefined) this.ledger.assertOpen(address, Number(rtcp));
-    }
   }
 
   #count(word: string): void {
@@ -377,8 +363,14 @@ export class Station {
     if (atMs !== this.#timerAtMs) return;
     this.#timerAtMs = Number.POSITIVE_INFINITY;
     const { nowMs } = this.#parts.world;
-    this.#turns = this.#turns.atMs === nowMs ? { atMs: nowMs, count: this.#turns.count + 1 } : { atMs: nowMs, count: 0 };
+    this.#turns =
+      this.#turns.atMs === nowMs ? { atMs: nowMs, count: this.#turns.count + 1 } : { atMs: nowMs, count: 0 };
     assert.ok(this.#turns.count < turnsAtOnceMax, "time goes on");
     this.#take(this.#calls.handleTimeout(nowMs));
   }
+}
+
+/** Of a datagram and its reply: protocol, source, cookie. */
+function keyOf(protocol: string, client: Client, text: string): string {
+  return `${protocol} ${formatEndpoint(client.endpoint)} ${text.slice(0, text.indexOf(" "))}`;
 }

@@ -119,7 +119,11 @@ suite("call: addresses", (test) => {
     lab.body(offer({ callId: "call-2", sdp: sdp({ port: 4010 }) }));
     const second = portIn(lab.body(answer({ callId: "call-2" })));
     assert.equal(lab.settingsOf(second).hints[0]?.isIpUsable, false);
-    assert.equal(lab.settingsOf(second).hints[0]?.isIpShared, true, "the party is expected there all the same");
+    assert.equal(
+      lab.settingsOf(second).hints[0]?.isIpShared,
+      true,
+      "the party is expected there all the same",
+    );
     lab.ask({
       kind: "delete",
       callId: "call-1",
@@ -170,6 +174,17 @@ suite("call: addresses", (test) => {
     assert.deepEqual(lab.warnings, []);
     lab.body(offer({ callId: "other", options: { direction: ["nowhere", "default"] } }));
     assert.deepEqual(lab.warnings, ["Interface 'nowhere' not found, using default"]);
+  });
+
+  test("an empty direction names nobody; internal and external are IPv4 and IPv6 without such interfaces", () => {
+    const lab = new Lab();
+    assert.match(lab.body(offer({ options: { direction: ["", "inside"] } })), /^c=IN IP4 10\.0\.0\.1\r$/m);
+    const toBob = lab.body(offer({ callId: "six", options: { direction: ["internal", "external"] } }));
+    assert.match(toBob, /^c=IN IP6 2001:db8::1\r$/m);
+    const bobs = sdp({ ip: "2001:db8:1::6", port: 5000 });
+    assert.match(lab.body(answer({ callId: "six", sdp: bobs })), /^c=IN IP4 198\.51\.100\.1\r$/m);
+    assert.equal(portIn(lab.body(offer({ callId: "six", to: "bob" }))), portIn(toBob));
+    assert.deepEqual(lab.warnings, []);
   });
 
   test("media-address changes what is written and nothing else", () => {

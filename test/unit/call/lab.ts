@@ -75,6 +75,8 @@ export const plainOptions: MediaOptions = {
   transportProtocol: undefined,
   ice: "default",
   codec: { strip: [], offer: [], except: [], ignore: [] },
+  allowsOtherTypes: false,
+  mayEmptyMedia: false,
   attributes: [],
   removesMedia: new Set(),
   label: undefined,

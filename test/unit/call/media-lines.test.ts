@@ -149,10 +149,72 @@ suite("call: m-lines", (test) => {
     assert.equal(lab.relay.open.size, 2);
   });
 
+  test("an m-line the other party does not know of keeps its formats", () => {
+    const lab = new Lab();
+    const media = ["m=audio 4000 RTP/AVP 0", "m=video 4002 RTP/AVP 96", "m=image 4004 udptl t38"];
+    lab.body(offer({ sdp: sdp({ media }), options: { removesMedia: new Set(["video"]) } }));
+    const short = sdp({ ip: "203.0.113.6", media: ["m=audio 5000 RTP/AVP 0"] });
+    const toAlice = lab.body(answer({ sdp: short }));
+    assert.match(toAlice, /^m=video 0 RTP\/AVP 96\r$/m);
+    assert.match(toAlice, /^m=image 0 udptl t38\r$/m);
+    const less = sdp({ version: 2, media: ["m=audio 4000 RTP/AVP 0"] });
+    assert.match(lab.body(offer({ to: "bob", sdp: less })), /^m=image 0 udptl t38\r$/m);
+  });
+
+  test("`other` of sdp-media-remove is every kind without a name of its own", () => {
+    const lab = new Lab();
+    const media = ["m=audio 4000 RTP/AVP 0", "m=application 4002 udp wb"];
+    const toBob = lab.body(offer({ sdp: sdp({ media }), options: { removesMedia: new Set(["other"]) } }));
+    assert.equal(portsIn(toBob).length, 1);
+  });
+
+  test("MSRP keeps its own address and port, and costs no ports", () => {
+    const lab = new Lab();
+    const media = ["m=audio 4000 RTP/AVP 0", "m=message 28000 TCP/MSRP *", "a=setup:active"];
+    const toBob = lab.body(offer({ sdp: sdp({ media }) }));
+    assert.match(toBob, /^m=message 28000 TCP\/MSRP \*\r\nc=IN IP4 203\.0\.113\.5\r\na=setup:active\r$/m);
+    const bobs = ["m=audio 5000 RTP/AVP 0", "m=message 9000 TCP/MSRP *"];
+    const toAlice = lab.body(answer({ sdp: sdp({ ip: "203.0.113.6", media: bobs }) }));
+    assert.match(toAlice, /^m=message 9000 TCP\/MSRP \*\r\nc=IN IP4 203\.0\.113\.6\r$/m);
+    assert.equal(lab.relay.open.size, 2);
+    const alone = sdp({ media: ["m=message 28000 TCP/MSRP *"] });
+    assert.match(lab.body(offer({ callId: "text", sdp: alone })), /^m=message 28000 /m);
+  });
+
+  test("ptime is remembered from either party, maxptime is not", () => {
+    const lab = new Lab();
+    const extra = ["a=ptime:20", "a=maxptime:40"];
+    lab.body(offer({ sdp: sdp({ extra }) }));
+    assert.match(lab.body(answer()), /^a=ptime:20\r\n$/m);
+    lab.body(answer({ sdp: sdp({ ip: "203.0.113.6", port: 5000, extra: ["a=ptime:30"] }) }));
+    const again = lab.body(offer({ to: "bob", sdp: sdp({ version: 2 }) }));
+    assert.match(again, /^a=ptime:30\r$/m);
+    assert.doesNotMatch(again, /maxptime/);
+  });
+
+  test("an answer shows the offerer's own mid, whether it has one itself or not", () => {
+    const lab = new Lab();
+    lab.body(offer({ sdp: sdp({ extra: ["a=mid:audio"] }) }));
+    assert.match(lab.body(answer()), /^a=mid:audio\r$/m);
+    const bobs = sdp({ ip: "203.0.113.6", port: 5000, extra: ["a=mid:0"] });
+    assert.match(lab.body(answer({ sdp: bobs })), /^a=mid:audio\r$/m);
+  });
+
   test("codecs stripped from the offer are not offered onward", () => {
     const lab = new Lab();
     const codec = { strip: ["PCMU"], offer: [], except: [], ignore: [] };
     assert.match(lab.body(offer({ options: { codec } })), /^m=audio \d+ RTP\/AVP 8 101\r$/m);
     assert.match(lab.body(answer()), /^m=audio \d+ RTP\/AVP 0 8 101\r$/m);
+  });
+
+  test("media without a codec left stays whole, or is offered as rejected if that is allowed", () => {
+    const lab = new Lab();
+    const codec = { strip: ["all"], offer: [], except: ["PCMU", "PCMA"], ignore: [] };
+    const body = sdp({
+      media: ["m=audio 4000 RTP/AVP 8", "m=video 4002 RTP/AVP 96", "a=rtpmap:96 H264/90000"],
+    });
+    assert.ok((portsIn(lab.body(offer({ sdp: body, options: { codec } })))[1] ?? 0) > 0);
+    const emptied = lab.body(offer({ callId: "two", sdp: body, options: { codec, mayEmptyMedia: true } }));
+    assert.match(emptied, /^m=video 0 RTP\/AVP 96\r$/m);
   });
 });

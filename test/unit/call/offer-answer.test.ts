@@ -76,7 +76,7 @@ suite("call: offer and answer", (test) => {
     assert.equal(lab.relay.closed.length, 1);
   });
 
-  test("a changed to-tag in an answer keeps the ports and becomes an alias", () => {
+  test("a changed to-tag in an answer keeps the ports, and the tag before it becomes an alias", () => {
     const lab = new Lab();
     lab.body(offer());
     const first = portIn(lab.body(answer({ to: "bob-1" })));
@@ -87,7 +87,7 @@ suite("call: offer and answer", (test) => {
       report?.legs.map((leg) => [leg.tag, leg.aliases]),
       [
         ["alice", []],
-        ["bob-1", ["bob-2"]],
+        ["bob-2", ["bob-1"]],
       ],
     );
     assert.equal(portIn(lab.body(offer({ to: "bob-2" }))), portIn(lab.body(offer({ to: "bob-1" }))));
@@ -208,8 +208,8 @@ suite("call: offer and answer", (test) => {
   test("labels and mids", () => {
     const lab = new Lab();
     const options = { label: "caller", toLabel: "callee", generatesMid: true };
-    assert.match(lab.body(offer({ options })), /^a=mid:0\r$/m);
-    const bobs = sdp({ ip: "203.0.113.6", port: 5000, extra: ["a=mid:0"] });
+    assert.match(lab.body(offer({ options })), /^a=mid:1\r$/m);
+    const bobs = sdp({ ip: "203.0.113.6", port: 5000, extra: ["a=mid:1"] });
     assert.doesNotMatch(lab.body(answer({ sdp: bobs })), /^a=mid/m, "the caller offered none");
     assert.deepEqual(
       lab.calls.report(lab.nowMs, "call-1")?.legs.map((leg) => leg.label),

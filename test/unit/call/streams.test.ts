@@ -7,7 +7,7 @@ import type {
   UpdateRequest,
 } from "../../../src/call/requests.ts";
 import { suite } from "../../support/suite.ts";
-import { ip, Lab, plainStream } from "./lab.ts";
+import { defaultInterfaces, ip, Lab, plainStream } from "./lab.ts";
 
 interface Shape {
   readonly callId?: string;
@@ -145,6 +145,23 @@ suite("call: rtpproxy streams", (test) => {
     assert.notEqual(moved, toAlice);
     assert.equal(lab.calls.callCount, 4);
     assert.equal(lab.relay.open.size, 8);
+  });
+
+  test("bridge letters between addresses of one name take the first and the second", () => {
+    const interfaces = defaultInterfaces.slice(0, 2);
+    const lab = new Lab({ options: { interfaces } });
+    const reply = lab.ask(update({ options: { bridge: ["internal", "external"] } }));
+    assert.equal(reply.kind === "endpoint" && reply.endpoint.ip, "2001:db8::1");
+    assert.deepEqual(
+      [...lab.relay.open.values()].map(({ family, localIp }) => [family, localIp]),
+      [
+        [4, "198.51.100.1"],
+        [6, "2001:db8::1"],
+      ],
+    );
+    const answered = lab.ask(lookup({ remote: ["2001:db8:9::2", 5000], options: { family: 6 } }));
+    assert.equal(answered.kind === "endpoint" && answered.endpoint.ip, "198.51.100.1");
+    assert.equal(lab.relay.open.size, 2);
   });
 
   test("D by the caller's tag, by both, or by the callee's with an empty from-tag", () => {

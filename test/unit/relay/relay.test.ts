@@ -139,7 +139,7 @@ function rig(driver = new FakeDriver(), interfaces = [inside, outside], portMax 
   });
   const open = (
     pair: number,
-    own: { group?: number; name?: string; family?: 4 | 6; tos?: number } = {},
+    own: { group?: number; name?: string; family?: 4 | 6; tos?: number; localIp?: IpAddress } = {},
   ): void =>
     relay.perform({
       kind: "open",
@@ -147,6 +147,7 @@ function rig(driver = new FakeDriver(), interfaces = [inside, outside], portMax 
       group: (own.group ?? 1) as GroupId,
       interfaceName: own.name,
       family: own.family ?? 4,
+      localIp: own.localIp,
       tos: own.tos,
     });
   const configure = (pair: number, own: Partial<PairSettings>): void =>
@@ -206,6 +207,21 @@ suite("relay", (test) => {
     assert.deepEqual(
       events.map((event) => (event.kind === "opened" ? event.local.rtp.ip : event.kind)),
       ["10.0.0.1", "10.0.0.3", "open-failed"],
+    );
+  });
+
+  test("an address that is named serves alone", () => {
+    const second = { ...inside, ip: "10.0.0.3" as IpAddress };
+    const { events, open } = rig(new FakeDriver(), [inside, second], 30_001);
+    const localIp = second.ip;
+    open(1, { localIp });
+    open(2, { localIp });
+    open(3, { localIp: "10.9.9.9" as IpAddress });
+    assert.deepEqual(
+      events.map((event) =>
+        event.kind === "opened" ? event.local.rtp.ip : "reason" in event && event.reason,
+      ),
+      ["10.0.0.3", "no-ports", "no-interface"],
     );
   });
 

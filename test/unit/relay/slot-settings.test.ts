@@ -51,8 +51,18 @@ suite("relay slot settings", (test) => {
   test("RFC 3550 11, RFC 3605: RTCP's hints are a=rtcp's, or one port above", () => {
     const hints: SourceHint[] = [
       { origin: "sdp", endpoint: { ip: ip("192.0.2.1"), port: 4_000 }, isIpUsable: true, isIpShared: false },
-      { origin: "sdp-rtcp", endpoint: { ip: ip("192.0.2.2"), port: 9_000 }, isIpUsable: false, isIpShared: false },
-      { origin: "received-from", endpoint: { ip: ip("192.0.2.3"), port: 0 }, isIpUsable: true, isIpShared: false },
+      {
+        origin: "sdp-rtcp",
+        endpoint: { ip: ip("192.0.2.2"), port: 9_000 },
+        isIpUsable: false,
+        isIpShared: false,
+      },
+      {
+        origin: "received-from",
+        endpoint: { ip: ip("192.0.2.3"), port: 0 },
+        isIpUsable: true,
+        isIpShared: false,
+      },
     ];
     const { rtp, rtcp } = roundTrip({ hints });
     const rows = (words: Int32Array): number[][] =>
@@ -88,7 +98,8 @@ suite("relay slot settings", (test) => {
     const hint: SourceHint = {
       origin: "sdp",
       endpoint: { ip: ip("192.0.2.1"), port: 4_000 },
-      isIpUsable: true, isIpShared: false,
+      isIpUsable: true,
+      isIpShared: false,
     };
     const { rtp } = roundTrip(
       {

@@ -207,6 +207,17 @@ suite("relay worker core", (test) => {
     assert.deepEqual(reasons(rig), { relay: 1 }, "another leg of ours is as good as any");
   });
 
+  test("nothing is sent to this machine by another name, nor to a group", () => {
+    const groups = ["224.0.0.1", "239.255.0.1", "255.255.255.255", "ff02::1"].map((ip) => at(ip, 2_223));
+    for (const rtpTarget of [at("0.0.0.0", 2_223), at("::", 2_223), ...groups]) {
+      const rig = facing({}, { rtpTarget });
+      rig.receive(0, rtpPacket(1, 1), phoneA);
+      assert.equal(rig.sent.length, 0, rtpTarget.ip);
+      const isGroup = groups.includes(rtpTarget);
+      assert.deepEqual(reasons(rig), { noTarget: 1, ...(isGroup ? { forbiddenTarget: 1 } : {}) }, rtpTarget.ip);
+    }
+  });
+
   test("events wait for room and none is lost or told twice", () => {
     const rig = facing();
     for (let slot = 4; slot < 16; slot += 2) rig.open(slot, at("192.0.2.1", 30_000 + slot));

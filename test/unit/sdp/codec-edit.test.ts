@@ -55,16 +55,21 @@ suite("sdp/codec-edit", (test) => {
     assert.equal(offered({ offer: ["PCMU", "G722"] }), full);
   });
 
-  test("nothing left: everything stays", () => {
-    assert.equal(offered({ strip: ["all"] }), full);
-    assert.equal(offered({ strip: ["PCMU"] }, "0"), "0");
+  test("nothing may be left of an offer", () => {
+    assert.equal(offered({ strip: ["all"] }), "");
+    assert.equal(offered({ strip: ["PCMU"] }, "0"), "");
   });
 
   test("an answer carries what was offered, under the same payload type", () => {
     const answer = (answered: string, toAnswerer: string, byOfferer: string, edit: Partial<CodecEdit> = {}) =>
       print(
         editAnsweredCodecs(
-          { answered: codecs(answered), toAnswerer: codecs(toAnswerer), byOfferer: codecs(byOfferer) },
+          {
+            answered: codecs(answered),
+            toAnswerer: codecs(toAnswerer),
+            byOfferer: codecs(byOfferer),
+            allowsOtherTypes: false,
+          },
           { ...none, ...edit },
         ),
       );
@@ -73,6 +78,22 @@ suite("sdp/codec-edit", (test) => {
     assert.equal(answer("9 8", "0 8", "0 8"), "8");
     assert.equal(answer("0 8", "8", "0 8"), "0 8");
     assert.equal(answer("9 3", "0 8", "0 8"), "9 3");
+    const renumbered = codecs("101").map((codec) => ({ ...codec, payloadType: 110 }));
+    const offer = { toAnswerer: codecs("8 101"), byOfferer: codecs("8 101") };
+    const answered = [...codecs("8"), ...renumbered];
+    assert.deepEqual(editAnsweredCodecs({ answered, ...offer, allowsOtherTypes: true }, none), answered);
+    assert.deepEqual(editAnsweredCodecs({ answered, ...offer, allowsOtherTypes: false }, none), codecs("8"));
+    const annexA = codecs("18").map((codec) => ({ ...codec, name: "G729a" }));
+    const edited = editAnsweredCodecs(
+      {
+        answered: [...annexA, ...codecs("9")],
+        toAnswerer: codecs("18"),
+        byOfferer: codecs("18"),
+        allowsOtherTypes: false,
+      },
+      none,
+    );
+    assert.deepEqual(edited, annexA, "G729a is G729 on the wire");
     assert.equal(answer("0 8", "0 8", "0 8", { strip: ["PCMU"] }), "8");
     assert.equal(answer("0", "0 8", "0 8", { strip: ["PCMU"] }), "0");
   });

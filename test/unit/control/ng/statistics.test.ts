@@ -41,6 +41,7 @@ const media: MediaReport = {
   pair: 1 as PairId,
   local: { ip: ip("203.0.113.1"), advertisedIp: ip("203.0.113.1"), port: 30_000 },
   advertised: { ip: ip("192.0.2.1"), port: 5_000 },
+  advertisedRtcp: { ip: ip("192.0.2.9"), port: 5_003 },
 };
 
 const caller: LegReport = {
@@ -68,6 +69,7 @@ const callee: LegReport = {
       rtcpMux: true,
       direction: "recvonly",
       advertised: undefined,
+      advertisedRtcp: undefined,
       codec: undefined,
     },
   ],
@@ -206,8 +208,8 @@ suite("control/ng/call statistics", (test) => {
               "local port": 30_001,
               "local address": "203.0.113.1",
               family: "IPv4",
-              endpoint: {},
-              "advertised endpoint": {},
+              endpoint: { family: "IPv4", address: "192.0.2.9", port: 5_003 },
+              "advertised endpoint": { family: "IPv4", address: "192.0.2.9", port: 5_003 },
               SSRC: 19_088_743,
               flags: ["RTCP", "filled", "strict source address"],
               stats: { packets: 3, bytes: 516, errors: 2 },

@@ -59,6 +59,7 @@ function media(pair: number): MediaReport {
     pair: pair as PairId,
     local: undefined,
     advertised: undefined,
+    advertisedRtcp: undefined,
   };
 }
 

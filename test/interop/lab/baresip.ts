@@ -1,0 +1,78 @@
+/** A baresip that plays a tone into its calls and records what it hears. */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Lab } from "./lab.ts";
+import type { HostName } from "./network.ts";
+import type { Program } from "./process.ts";
+import { toneWav } from "./tone.ts";
+
+export interface BaresipPlan {
+  readonly name: string;
+  readonly host: HostName;
+  readonly address: string;
+  readonly proxy: string;
+  readonly toneHz: number;
+  /** Quits, and hangs up, after so long. */
+  readonly lifeSeconds: number;
+  readonly dial?: string;
+}
+
+export const baresipPort = 5_060;
+const rtpPorts = "20000-20100";
+const modules = "/usr/lib/baresip/modules";
+const toneSeconds = 20;
+
+export class Baresip {
+  readonly program: Program;
+  private readonly folder: string;
+
+  private constructor(program: Program, folder: string) {
+    this.program = program;
+    this.folder = folder;
+  }
+
+  static async start(lab: Lab, plan: BaresipPlan): Promise<Baresip> {
+    const folder = join(lab.folder, plan.name);
+    mkdirSync(folder);
+    writeFileSync(join(folder, "tone.wav"), toneWav(plan.toneHz, toneSeconds));
+    writeFileSync(join(folder, "config"), configOf(plan, folder));
+    const account = `<sip:${plan.name}@${plan.address}>;outbound="sip:${plan.proxy}";regint=0;audio_codecs=PCMU`;
+    writeFileSync(join(folder, "accounts"), `${account};answermode=auto\n`);
+    writeFileSync(join(folder, "contacts"), "");
+    const program = await lab.program(plan.host, plan.name, [
+      ...["baresip", "-f", folder, "-t", String(plan.lifeSeconds)],
+      ...(plan.dial === undefined ? [] : ["-e", `/dial ${plan.dial}`]),
+    ]);
+    await program.listening(baresipPort);
+    return new Baresip(program, folder);
+  }
+
+  /** What it heard, once the call is over. */
+  recording(): Buffer {
+    const name = readdirSync(this.folder).find((file) => file.endsWith("-dec.wav"));
+    if (name === undefined) throw new Error(`${this.program.name} heard no call:\n${this.program.logTail()}`);
+    return readFileSync(join(this.folder, name));
+  }
+}
+
+/** The player needs no sound card; the sndfile filter in front of it writes what is heard to a file. */
+function configOf(plan: BaresipPlan, folder: string): string {
+  return [
+    `sip_listen ${plan.address}:${baresipPort}`,
+    `audio_source aufile,${join(folder, "tone.wav")}`,
+    "audio_player aubridge,nowhere",
+    "audio_alert aubridge,nowhere",
+    "ausrc_srate 8000",
+    "auplay_srate 8000",
+    "ausrc_channels 1",
+    "auplay_channels 1",
+    `rtp_ports ${rtpPorts}`,
+    "jitter_buffer_delay 1-5",
+    `module_path ${modules}`,
+    ...["g711.so", "sndfile.so", "aufile.so", "aubridge.so"].map((name) => `module ${name}`),
+    "module_tmp account.so",
+    "module_app menu.so",
+    `snd_path ${folder}`,
+    "",
+  ].join("\n");
+}
