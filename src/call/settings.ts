@@ -43,7 +43,8 @@ function peerMediaOf(call: CallState, leg: LegState, index: number): MediaState 
 }
 
 function mayReceive(media: MediaState): boolean {
-  return !media.isHeld && (media.direction === "sendrecv" || media.direction === "recvonly");
+  // Not by direction: a=sendonly asks the other party to be quiet, and RTCP flows all the while (RFC 3264 section 8.4).
+  return !media.isHeld;
 }
 
 interface Targets {

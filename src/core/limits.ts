@@ -90,5 +90,7 @@ export const packetTailroomBytes = 192;
 export const jumboSizeBytesMax = 9_216;
 /** Relay: bytes of held packets in one worker. */
 export const heldBytesPerWorkerMax = 8 * 1024 * 1024;
+/** Relay: packets kept for a party whose address is not known yet: a phone behind NAT is proven within 5 packets or 100 ms. */
+export const heldPacketsPerEgressMax = 16;
 /** Relay: commands waiting in main for room in a worker's ring before offers are refused. */
 export const pendingCommandsMax = 16_384;

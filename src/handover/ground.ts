@@ -142,6 +142,15 @@ export function isSiblingIp(ground: Ground, slot: number, source: Int32Array, at
   return false;
 }
 
+/** As `isSiblingIp`, by a proof that is none on probation: a stranger that holds one media must not get the others. */
+export function isVouchedBySibling(ground: Ground, slot: number, source: Int32Array, at: number): boolean {
+  if (!isSiblingIp(ground, slot, source, at)) return false;
+  for (const sibling of ground.settings[slot]!.siblings) {
+    if (isProvenIp(ground, sibling, source, at) && !isProvisional(ground, sibling)) return true;
+  }
+  return false;
+}
+
 /** Changes when one of the slot's siblings was opened anew. */
 export function siblingEpochs(ground: Ground, slot: number): number {
   let sum = 0;

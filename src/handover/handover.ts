@@ -26,8 +26,8 @@ import {
   hasFlag,
   isFresh,
   isProven,
-  isSiblingIp,
   isSpeaking,
+  isVouchedBySibling,
   setFlag,
   trustedRows,
   unsignalled,
@@ -107,7 +107,9 @@ export class Handover implements HandoverPolicy {
       words[base + word.proven + 3] === facts.ip3 &&
       words[base + word.proven + 2] === facts.ip2 &&
       words[base + word.proven + 1] === facts.ip1 &&
-      words[base + word.proven] === facts.ip0
+      words[base + word.proven] === facts.ip0 &&
+      // A slot without a proven source holds zeros, and a packet from [::]:0 can be had on an IPv6 link.
+      facts.port !== 0
     ) {
       return this.#fromProven(facts, base, nowMs);
     }
@@ -211,7 +213,7 @@ export class Handover implements HandoverPolicy {
       return this.#judgeAddress(facts, isUnproven, nowMs);
     }
     if (!isUnproven) return judgeNewcomer(ground, facts, settings, nowMs);
-    if (facts.kind === packetKind.data && isSiblingIp(ground, slot, ground.source, 0)) {
+    if (facts.kind === packetKind.data && isVouchedBySibling(ground, slot, ground.source, 0)) {
       return proveNow(ground, facts, evidenceCode.signalled, nowMs);
     }
     if (!isKnown) return verdict.unknownPayloadType;

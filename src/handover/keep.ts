@@ -12,8 +12,9 @@ import { type Ground, rankOf } from "./ground.ts";
 import { isSameEndpoint } from "./hints.ts";
 import { setClaim, settle } from "./judge.ts";
 import { prove } from "./proof.ts";
-import { slotWords, word } from "./slot-table.ts";
+import { candidate, claim, slotWords, word } from "./slot-table.ts";
 import { noteStream } from "./streams.ts";
+import { rank } from "./timing.ts";
 
 /**
  * The packet waits under its source's candidate, unless it was the one that decided. `relay`: whatever was held for
@@ -22,14 +23,16 @@ import { noteStream } from "./streams.ts";
 export function keep(ground: Ground, facts: PacketFacts, wants: number, nowMs: number): Verdict {
   const { table, sink, source } = ground;
   const { slot } = facts;
+  const isContinuous = wants === claim.continuity || wants === claim.continuityInPlace;
+  const likely = isContinuous ? rank.continuous : rankOf(ground, slot, source, 0);
   let index = findCandidate(table, slot, source);
   if (index < 0) {
-    const likely = rankOf(ground, slot, source, 0);
     index = admitCandidate(table, sink, facts, source, likely, nowMs);
     if (index < 0) return verdict.tableFull;
   } else {
     noteCandidate(table, index, facts, ground.settings[slot]!, nowMs);
   }
+  table.words[candidateAt(slot, index) + candidate.rank] = likely;
   setClaim(ground, candidateAt(slot, index), wants);
   settle(ground, slot, nowMs);
   if (isFromProven(ground, facts)) {

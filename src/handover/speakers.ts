@@ -48,6 +48,7 @@ export function dueAtMs(ground: Ground, slot: number, at: number): number {
     timeOf(ground, slot, real.signalledAt),
     timeOf(ground, slot, real.usableHeardAt),
     signalledRtcpHeardAt(ground, slot),
+    signalledSourceHeardAt(ground, slot),
   );
   return Math.max(streamDueAt, aloneSince + unknownAddressMs);
 }
@@ -63,6 +64,12 @@ function signalledRtcpHeardAt(ground: Ground, slot: number): number {
   const rtcp = slot | 1;
   const isSignalled = ground.table.words[rtcp * slotWords + word.evidence] === evidenceCode.signalled;
   return slot !== rtcp && isProven(ground, rtcp) && isSignalled ? timeOf(ground, rtcp, real.heardAt) : 0;
+}
+
+/** So does the proven source while signalling stands by it: a pause of its speech is no silence of the party. */
+function signalledSourceHeardAt(ground: Ground, slot: number): number {
+  const isFitting = isProven(ground, slot) && hasFlag(ground, slot, slotFlag.isFitting);
+  return isFitting ? timeOf(ground, slot, real.heardAt) : 0;
 }
 
 /** Highest rank first, then the longer run. */

@@ -46,4 +46,12 @@ export const timestampSlackMs = 1_000;
 export const reorderMax = 100;
 
 /** How near a candidate is to what is known of the party; the higher wins. */
-export const rank = { anything: 0, trustedMedia: 1, sibling: 2, sameNetwork: 3, signalled: 4 } as const;
+export const rank = {
+  anything: 0,
+  trustedMedia: 1,
+  sibling: 2,
+  sameNetwork: 3,
+  signalled: 4,
+  /** It carries the proven stream on, wherever it comes from. */
+  continuous: 5,
+} as const;

@@ -12,7 +12,7 @@ import { read16, rtpPayloadType, rtpSequence, rtpSsrc, rtpTimestamp } from "../r
 import { classifyDataLeg, classifyRtpLeg, malformedKind } from "./classify.ts";
 import { type CounterMemory, socketAt, socketField, streamAt, workerField } from "./counters.ts";
 import { type SocketPort, sendCode } from "./driver.ts";
-import type { HoldStore } from "./hold-store.ts";
+import { egressCandidate, type HoldStore } from "./hold-store.ts";
 import { reason } from "./reasons.ts";
 import { pairFlag, type Slots } from "./slots.ts";
 
@@ -105,6 +105,18 @@ export class Forwarder {
     }
   }
 
+  /** The slot knows where to send from now on: what waited for that goes out, oldest first. */
+  releaseEgress(slot: number): void {
+    const held = this.#held;
+    for (let link = held.first(slot, egressCandidate); link !== 0; link = held.first(slot, egressCandidate)) {
+      const sizeBytes = held.sizeOf(link);
+      const code = this.#sockets.send(slot, held.offsetOf(link), sizeBytes);
+      this.#count(reason.heldReleased);
+      this.#count(this.#countSend(slot, code, sizeBytes));
+      held.remove(link);
+    }
+  }
+
   dropHeld(slot: number, candidate: number): void {
     const held = this.#held;
     for (let link = held.first(slot, candidate); link !== 0; link = held.first(slot, candidate)) {
@@ -126,8 +138,10 @@ export class Forwarder {
     const held = this.#held;
     for (let link = held.firstExpired(nowMs); link !== 0; link = held.firstExpired(nowMs)) {
       const slot = held.slotOf(link);
+      const isEgress = held.isEgress(link);
       held.remove(link);
-      this.#refuse(slot, reason.heldExpired);
+      if (isEgress) this.#countUnsent(slot);
+      else this.#refuse(slot, reason.heldExpired);
     }
   }
 
@@ -191,7 +205,7 @@ export class Forwarder {
     table[at + socketField.bytesIn]! += sizeBytes;
     table[at + socketField.lastPacketAt] = arrivalMs;
     if (kind === packetKind.rtp) this.#countStream(slot, offset, sizeBytes, arrivalMs);
-    const code = this.#forward(slot, kind, offset, sizeBytes);
+    const code = this.#forward(slot, kind, offset, sizeBytes, arrivalMs);
     if (code === reason.noPeer || code === reason.noTarget) table[at + socketField.errorsIn]!++;
     table[at + socketField.version]!++;
     worker[workerField.packets]!++;
@@ -199,8 +213,8 @@ export class Forwarder {
     worker[workerField.reasons + code]!++;
   }
 
-  /** Sends from the peer's socket; `reason.relay`, or why not. */
-  #forward(slot: number, kind: number, offset: number, sizeBytes: number): number {
+  /** Sends from the peer's socket; `reason.relay`, `reason.hold` while the peer cannot be reached yet, or why not. */
+  #forward(slot: number, kind: number, offset: number, sizeBytes: number, arrivalMs: number): number {
     const slots = this.#slots;
     const peer = slots.peerOf(slot);
     if (peer < 0) return reason.noPeer;
@@ -209,7 +223,12 @@ export class Forwarder {
     let egress = peer;
     if (kind === packetKind.rtcp) egress = (peerFlags & pairFlag.isMux) !== 0 ? peer : peer + 1;
     else if (kind === packetKind.data) egress = peer + (slot & 1);
-    if (slots.hasTarget[egress] === 0) return reason.noTarget;
+    if (slots.hasTarget[egress] === 0) {
+      // A target that is known and not to be used does not get better by waiting.
+      if (slots.targets[5 * egress + 4] !== 0) return reason.noTarget;
+      const outcome = this.#held.add(egress, egressCandidate, kind, offset, sizeBytes, arrivalMs);
+      return outcome === reason.hold ? outcome : reason.noTarget;
+    }
     const code = this.#sockets.send(egress, offset, sizeBytes);
     return this.#countSend(egress, code, sizeBytes);
   }
@@ -227,6 +246,12 @@ export class Forwarder {
     }
     table[at + socketField.errorsOut]!++;
     return code === sendCode.queueFull ? reason.sendQueueFull : reason.sendFailed;
+  }
+
+  /** A packet that waited for a target in vain. */
+  #countUnsent(egress: number): void {
+    this.#counters.sockets[socketAt(egress) + socketField.errorsOut]!++;
+    this.#count(reason.heldExpired);
   }
 
   #countStream(slot: number, offset: number, sizeBytes: number, arrivalMs: number): void {

@@ -1,6 +1,6 @@
 /**
- * Packets kept until the handover policy decides: early media before the party's SDP is known, and newcomers during
- * the hold time. They lie in the worker's arena in two size classes, so a release sends from where they lie.
+ * Packets kept until the handover policy decides: early media before the party's SDP is known, newcomers during the
+ * hold time, and media for a party that nobody knows how to reach yet. They lie in the worker's arena in two size classes, so a release sends from where they lie.
  *
  * Every node is in two lists: its slot's, oldest first, and the worker's by age. Links hold index + 1, so zeroed
  * memory means empty and stays untouched until used.
@@ -9,6 +9,7 @@ import {
   candidatesPerSlotMax,
   heldAgeMsMax,
   heldBytesPerWorkerMax,
+  heldPacketsPerEgressMax,
   heldPacketsPerStreamMax,
   packetSizeBytesMax,
 } from "../core/limits.ts";
@@ -19,7 +20,10 @@ const smallBytes = 256;
 const smallNodes = Math.floor(heldBytesPerWorkerMax / 2 / smallBytes);
 const largeNodes = Math.floor(heldBytesPerWorkerMax / 2 / packetSizeBytesMax);
 const nodeCount = smallNodes + largeNodes;
-const packetsPerSlotMax = candidatesPerSlotMax * heldPacketsPerStreamMax;
+const packetsPerSlotMax = candidatesPerSlotMax * heldPacketsPerStreamMax + heldPacketsPerEgressMax;
+
+/** In place of a candidate: packets that wait for the slot to have somewhere to send. */
+export const egressCandidate = candidatesPerSlotMax;
 
 /** Bytes of the arena the store needs. */
 export const holdStoreBytes = smallNodes * smallBytes + largeNodes * packetSizeBytesMax;
@@ -72,7 +76,8 @@ export class HoldStore {
     nowMs: number,
   ): number {
     if (sizeBytes > packetSizeBytesMax) return reason.heldTooLarge;
-    if (this.#slotPackets[slot]! >= heldPacketsPerStreamMax) this.#makeRoom(slot, candidate);
+    const streamMax = candidate === egressCandidate ? heldPacketsPerEgressMax : heldPacketsPerStreamMax;
+    if (this.#slotPackets[slot]! >= streamMax) this.#makeRoom(slot, candidate, streamMax);
     if (this.#slotPackets[slot]! >= packetsPerSlotMax) return reason.heldStoreFull;
     const link = this.#takeNode(sizeBytes);
     if (link === 0) return reason.heldStoreFull;
@@ -124,6 +129,10 @@ export class HoldStore {
     return this.#at[link - 1]!;
   }
 
+  isEgress(link: number): boolean {
+    return this.#candidate[link - 1] === egressCandidate;
+  }
+
   slotOf(link: number): number {
     return this.#slot[link - 1]!;
   }
@@ -165,12 +174,12 @@ export class HoldStore {
   }
 
   /** Drops the oldest packet of a stream that has its full number. The walk is bounded by `packetsPerSlotMax`. */
-  #makeRoom(slot: number, candidate: number): void {
+  #makeRoom(slot: number, candidate: number, streamMax: number): void {
     let packets = 0;
     for (let link = this.#slotHead[slot]!; link !== 0; link = this.#next[link - 1]!) {
       if (this.#candidate[link - 1] === candidate) packets++;
     }
-    if (packets < heldPacketsPerStreamMax) return;
+    if (packets < streamMax) return;
     this.remove(this.first(slot, candidate));
     this.#worker[workerField.reasons + reason.heldDropped]!++;
   }

@@ -270,7 +270,9 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
       targets[at + 3]!,
       targets[at + 4]!,
     );
+    const isNew = isUsable && hasTarget[slot] === 0;
     hasTarget[slot] = isUsable ? 1 : 0;
+    if (isNew) this.forwarder.releaseEgress(slot);
     const record = socketAt(slot);
     const table = this.#counters.sockets;
     table[record + socketField.version]!++;

@@ -114,8 +114,11 @@ export class EpollLoop {
     counters.worker[workerField.wakeups]!++;
     this.#isWoken = false;
     const readsMax = ready === eventsMax ? readsWhenBehind : 1;
+    // Commands first: a packet that follows a proxy's answer must meet the settings that came before that answer.
+    let isStopped = core.drainCommands(this.#parts.commands, nowMs);
     for (let index = 0; index < ready; index++) this.#handleEvent(index, readsMax, this.#boxed[boxed.now]!);
-    const isStopped = (this.#isWoken || core.hasCommands) && core.drainCommands(this.#parts.commands, nowMs);
+    // What was written between that look and the acknowledgement of a wake-up asks for no other wake-up.
+    if (this.#isWoken && !isStopped) isStopped = core.drainCommands(this.#parts.commands, nowMs);
     core.tick(nowMs);
     this.#tellMain(isStopped);
     if (nowMs >= this.#nextSecondMs) {

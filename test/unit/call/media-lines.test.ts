@@ -101,8 +101,9 @@ suite("call: m-lines", (test) => {
     assert.equal(lab.relay.closed.length, 0);
   });
 
-  test("hold by direction and by address stops sending and keeps port, target and clocks", () => {
-    for (const hold of [sdp({ version: 2, extra: ["a=sendonly"] }), sdp({ version: 2, ip: "0.0.0.0" })]) {
+  test("hold by address stops sending, hold by direction does not; both keep port, target and clocks", () => {
+    const byDirection = sdp({ version: 2, extra: ["a=sendonly"] });
+    for (const hold of [byDirection, sdp({ version: 2, ip: "0.0.0.0" })]) {
       const lab = new Lab();
       const toBob = portIn(lab.body(offer()));
       const toAlice = portIn(lab.body(answer()));
@@ -110,7 +111,7 @@ suite("call: m-lines", (test) => {
       const body = lab.body(offer({ to: "bob", sdp: hold }));
       assert.equal(portIn(body), toBob);
       assert.match(body, /^a=sendonly\r$/m);
-      assert.equal(lab.settingsOf(toAlice).mayReceive, false);
+      assert.equal(lab.settingsOf(toAlice).mayReceive, hold === byDirection);
       assert.equal(lab.settingsOf(toAlice).rtpTarget?.port, 4000);
       assert.equal(lab.settingsOf(toBob).mayReceive, true);
     }

@@ -30,6 +30,14 @@ suite("handover: ranked first speaker", (test) => {
     assert.deepEqual(leg.heard(unknown), run(65_530, 2));
   });
 
+  test("no address at all, port 0, is not the source that is not proven yet", () => {
+    const leg = new Leg().open(unusable);
+    assert.equal(leg.send(new Phone("[::]:0").next()), verdict.unprovenSource);
+    assert.equal(leg.send(rtcp("[::]:0")), verdict.unprovenSource);
+    const early = new Leg().open();
+    assert.equal(early.send(new Phone("[::]:0").next()), verdict.unprovenSource);
+  });
+
   test("one stray packet takes nothing", () => {
     const leg = new Leg().open(unusable);
     assert.equal(leg.send(new Phone("192.0.2.66:9", 9).next()), verdict.hold);

@@ -275,4 +275,40 @@ suite("handover: moving", (test) => {
     }
     assert.deepEqual([leg.proven(), leg.evidence()], [next.from, "newGeneration"]);
   });
+
+  test("new generation: an unknown IP waits for three seconds without the signalled source, not just beside it", () => {
+    const { leg, phone } = answered(usable, sdp, 200);
+    leg.configure({ ...usable, generation: 2 });
+    const stranger = new Phone(elsewhere, 0x2000);
+    for (let count = 0; count < 200; count++) {
+      leg.send(stranger.next());
+      assert.equal(leg.send(phone.next()), verdict.relay);
+      leg.wait(20);
+    }
+    // A pause between two words.
+    leg.talk(stranger, 30);
+    assert.deepEqual([leg.proven(), leg.target(), leg.heard(elsewhere)], [sdp, sdp, []]);
+  });
+
+  test("new generation: who sprays cannot keep the moved stream out of the table", () => {
+    const { leg, phone } = answered(unusable, phoneAt, 200);
+    leg.configure({ ...unusable, generation: 2 });
+    for (let network = 0; network < 8; network++) leg.send(new Phone(`198.18.${network}.1:9`, network).next());
+    phone.from = elsewhere;
+    const from = phone.sequence;
+    leg.talk(phone, 20);
+    assert.deepEqual(leg.heard(elsewhere), run(from, 20));
+    assert.equal(leg.evidence(), "continuity");
+  });
+
+  test("new generation: one packet that carries the stream on is no rank for another stream", () => {
+    const { leg, phone } = answered(usable, sdp, 200);
+    leg.configure({ ...usable, generation: 2 });
+    const thief = new Phone(elsewhere, phone.ssrc, 0, (phone.sequence + 10) & 0xffff);
+    thief.timestamp = phone.timestamp;
+    assert.equal(leg.send(thief.next()), verdict.hold);
+    thief.ssrc = 0x2000;
+    leg.talk(thief, 30);
+    assert.deepEqual([leg.proven(), leg.heard(elsewhere)], [sdp, []]);
+  });
 });

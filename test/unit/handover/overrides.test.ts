@@ -88,6 +88,17 @@ suite("handover: non-RTP", (test) => {
     assert.equal(leg.send(data("198.51.100.7:61002")), verdict.relay);
   });
 
+  test("a first speaker on probation vouches for no other media of its party", () => {
+    const leg = new Leg();
+    const party = "10.0.0.5:4000";
+    leg.open({ hints: [[party, "exact"]] }, 2);
+    leg.open({ hints: [[party, "exact"]], isRtp: false, siblings: [2] });
+    leg.talk(new Phone("203.0.113.66:5000", 9), 6, 2);
+    assert.equal(leg.evidence(2), "firstSpeaker");
+    assert.equal(leg.send(data("203.0.113.66:5002")), verdict.hold);
+    assert.equal(leg.proven(), "-");
+  });
+
   test("a party that is nowhere known is a first speaker", () => {
     const leg = new Leg().open({ hints: [["10.0.0.5:4000", "exact"]], isRtp: false });
     const outcomes: number[] = [];

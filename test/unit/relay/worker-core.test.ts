@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Endpoint, IpAddress } from "../../../src/core/address.ts";
+import { heldAgeMsMax, heldPacketsPerEgressMax } from "../../../src/core/limits.ts";
 import type { PairSettings } from "../../../src/core/plan/plan.ts";
 import { handoverNote, verdict } from "../../../src/handover/contract.ts";
 import { Handover } from "../../../src/handover/handover.ts";
@@ -86,7 +87,6 @@ suite("relay worker core", (test) => {
   test("accepted packets with no way on", () => {
     const table: readonly [string, Partial<PairSettings>, Partial<PairSettings>, number][] = [
       ["peerOnHold", {}, { mayReceive: false }, 0],
-      ["noTarget", {}, { rtpTarget: undefined }, 1],
       ["noTarget", {}, { rtpTarget: at("2001:db8::1", 4000) }, 1],
       ["mediaBlocked", { maySend: false }, {}, 1],
     ];
@@ -97,6 +97,32 @@ suite("relay worker core", (test) => {
       assert.equal(readPair(rig.counters, 0, rig.capacitySlots).rtp.errorsIn, errorsIn, name);
       assert.equal(rig.sent.length, 0);
     }
+  });
+
+  test("media for a party nobody can reach yet waits, bounded, and goes out first when its address is known", () => {
+    const rig = facing({}, { rtpTarget: undefined });
+    const count = heldPacketsPerEgressMax + 3;
+    for (let sequence = 1; sequence <= count; sequence++) rig.receive(0, rtpPacket(1, sequence), phoneA);
+    assert.equal(rig.sent.length, 0);
+    assert.deepEqual(reasons(rig), { hold: count, heldDropped: 3 });
+    rig.configure(2, settings(phoneB), 0);
+    rig.receive(0, rtpPacket(1, count + 1), phoneA);
+    const sequences = rig.sent.map(({ bytes }) => (bytes[2]! << 8) | bytes[3]!);
+    assert.deepEqual(
+      sequences,
+      [...Array(heldPacketsPerEgressMax + 1).keys()].map((index) => index + 4),
+    );
+    const out = readPair(rig.counters, 2, rig.capacitySlots).rtp;
+    assert.equal(out.packetsOut, heldPacketsPerEgressMax + 1);
+  });
+
+  test("media that waits for an address in vain is counted as unsent", () => {
+    const rig = facing({}, { rtpTarget: undefined });
+    rig.receive(0, rtpPacket(1, 1), phoneA);
+    rig.core.tick(rig.nowMs + 2 * heldAgeMsMax);
+    assert.deepEqual(reasons(rig), { hold: 1, heldExpired: 1 });
+    assert.equal(readPair(rig.counters, 2, rig.capacitySlots).rtp.errorsOut, 1);
+    assert.equal(readPair(rig.counters, 2, rig.capacitySlots).rtp.errorsIn, 0);
   });
 
   test("a peer that closed, or whose slot serves another call, gets nothing", () => {
@@ -214,7 +240,11 @@ suite("relay worker core", (test) => {
       rig.receive(0, rtpPacket(1, 1), phoneA);
       assert.equal(rig.sent.length, 0, rtpTarget.ip);
       const isGroup = groups.includes(rtpTarget);
-      assert.deepEqual(reasons(rig), { noTarget: 1, ...(isGroup ? { forbiddenTarget: 1 } : {}) }, rtpTarget.ip);
+      assert.deepEqual(
+        reasons(rig),
+        { noTarget: 1, ...(isGroup ? { forbiddenTarget: 1 } : {}) },
+        rtpTarget.ip,
+      );
     }
   });
 
