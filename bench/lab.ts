@@ -51,12 +51,13 @@ export class Lab {
   }
 
   async setup(calls: number): Promise<void> {
-    const before = coreTime(relayCore);
-    await new Promise((resolve) => setTimeout(resolve, idleSeconds * 1000));
-    this.idleMsPerSecond = busyMs(before, coreTime(relayCore)) / idleSeconds;
     const result = await this.control.ask({ kind: "setup", calls, prefix: "load" });
     if (result.kind === "setup") this.streams = result.streams;
     await this.send(settlePacketsPerStreamSecond * this.streams.length, settleSeconds);
+    // Idle as it is between loads: start-up and set-up are over.
+    const before = coreTime(relayCore);
+    await new Promise((resolve) => setTimeout(resolve, idleSeconds * 1000));
+    this.idleMsPerSecond = busyMs(before, coreTime(relayCore)) / idleSeconds;
   }
 
   async load(packetsPerSecond: number, seconds: number): Promise<Load> {

@@ -123,8 +123,17 @@ class Building {
     return { ready: bannerLines(facts), isAlive: () => telemetry.isAlive(), stop: () => this.tearDown() };
   }
 
+  /** Closes all parts, also behind one that fails: a relay thread left running would keep the process from ending. */
   async tearDown(): Promise<void> {
-    for (const close of this.#closers.splice(0).reverse()) await close();
+    const failures: unknown[] = [];
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   #warnOfLimits(): void {

@@ -18,6 +18,9 @@ export interface DriverOptions {
   readonly coalesces: boolean;
 }
 
+/** Those whose structures and constants `linux/libc.ts` knows; elsewhere they would be read in the wrong places. */
+const epollArchitectures: ReadonlySet<string> = new Set(["x64", "arm64"]);
+
 /** The wanted driver, and why it is another one than asked for. */
 export interface ChosenDriver {
   readonly driver: RelayDriver;
@@ -31,6 +34,9 @@ export async function openRelayDriver(
   if (wanted === "dgram") return { driver: new DgramDriver(options), fallbackReason: undefined };
   if (process.platform !== "linux") {
     return { driver: new DgramDriver(options), fallbackReason: `no epoll on ${process.platform}` };
+  }
+  if (!epollArchitectures.has(process.arch)) {
+    return { driver: new DgramDriver(options), fallbackReason: `no epoll on ${process.arch}` };
   }
   try {
     const { EpollDriver } = await import("./linux/epoll-driver.ts");

@@ -5,6 +5,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseIp } from "../../src/core/address.ts";
+import { notificationsQueuedMax } from "../../src/core/limits.ts";
 import { type LogFields, silentLogger } from "../../src/core/log.ts";
 import { localAddressTowards } from "../../src/io/control/local-route.ts";
 import { TimeoutNotifier } from "../../src/io/control/notify.ts";
@@ -66,6 +67,36 @@ suite("io/control notify", (test) => {
     assert.equal(listener.sockets.length, 1);
     notifier.close();
     await close(listener);
+  });
+
+  test("a proxy that reads nothing makes us keep what the limit allows, not all", async () => {
+    const path = join(folder, "stuck.sock");
+    let lineCount = 0;
+    const stuck: Socket[] = [];
+    const server = createServer({ pauseOnConnect: true }, (socket) => {
+      stuck.push(socket);
+      socket.on("data", (chunk: Buffer) => (lineCount += chunk.filter((byte) => byte === 0x0a).length));
+    });
+    server.listen(path);
+    await once(server, "listening");
+    const notifier = new TimeoutNotifier(silentLogger);
+    const tag = "x".repeat(999);
+    const sentCount = 5 * notificationsQueuedMax;
+    for (let count = 1; count <= sentCount; count++) {
+      notifier.send(`unix:${path}`, tag);
+      if (count % 256 === 0) await new Promise((done) => setImmediate(done));
+    }
+    for (const socket of stuck) socket.resume();
+    notifier.send(`unix:${path}`, "end");
+    await new Promise((done) => setTimeout(done, 300));
+    // One queue waits in us and one may be on its way; the kernel has its own buffers.
+    assert.ok(
+      lineCount >= notificationsQueuedMax && lineCount <= 2.5 * notificationsQueuedMax,
+      `${lineCount}`,
+    );
+    notifier.close();
+    for (const socket of stuck) socket.destroy();
+    await new Promise((done) => server.close(done));
   });
 
   test("tcp: a proxy that restarts gets its notification at the second attempt", async () => {

@@ -87,6 +87,7 @@ class Target {
       socket.setTimeout(idleMsMax);
       this.#flush(socket);
     });
+    socket.on("drain", () => this.#flush(socket));
     socket.on("error", (error) =>
       this.#log.debug({ ...this.#address, error: error.message }, "notification socket"),
     );
@@ -95,8 +96,10 @@ class Target {
     socket.resume();
   }
 
+  /** What a slow reader has not taken yet stays in the queue, which has a limit; the socket's buffer has none. */
   #flush(socket: Socket): void {
-    if (this.#queue.length > 0) socket.write(this.#queue.splice(0).join(""), "latin1");
+    if (this.#queue.length > 0 && !socket.writableNeedDrain)
+      socket.write(this.#queue.splice(0).join(""), "latin1");
   }
 
   #closed(): void {

@@ -293,7 +293,8 @@ suite("handover: moving", (test) => {
   test("new generation: who sprays cannot keep the moved stream out of the table", () => {
     const { leg, phone } = answered(unusable, phoneAt, 200);
     leg.configure({ ...unusable, generation: 2 });
-    for (let network = 0; network < 8; network++) leg.send(new Phone(`198.18.${network}.1:9`, network).next());
+    for (let network = 0; network < 8; network++)
+      leg.send(new Phone(`198.18.${network}.1:9`, network).next());
     phone.from = elsewhere;
     const from = phone.sequence;
     leg.talk(phone, 20);
