@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { verdict } from "../../../src/handover/contract.ts";
 import { suite } from "../../support/suite.ts";
-import { Leg, Phone, rtcp, tally, type Wanted } from "./leg.ts";
+import { Leg, Phone, rtcp, rtcpOf, tally, type Wanted } from "./leg.ts";
 
 const sdp = "198.51.100.7:4000";
 const usable: Wanted = { hints: [[sdp, "ip"]], target: sdp };
 const unusable: Wanted = { hints: [["10.0.0.5:4000", "exact"]], target: "10.0.0.5:4000" };
 const phoneAt = "203.0.113.9:7000";
+const nat = "198.51.100.7:61000";
 
 suite("handover: RTCP", (test) => {
   test("from the signalled address, exact or by its IP, at once", () => {
@@ -114,5 +115,61 @@ suite("handover: RTCP", (test) => {
     assert.equal(leg.target(1), "203.0.113.40:5001");
     assert.equal(leg.send(rtcp("203.0.113.40:5099")), verdict.relay);
     assert.deepEqual(tally(leg.talk(new Phone(moved), 3)), { relay: 3 });
+  });
+
+  // Two phones ring behind one leg: the first plays early media, the second answers.
+  for (const [what, first, second] of [
+    ["of one address", "198.51.100.7:5000", sdp],
+    ["of different addresses", phoneAt, sdp],
+  ] as const) {
+    const ringing: Wanted = { hints: [[first, "ip"]], target: first };
+    const answering: Wanted = { hints: [[second, "ip"]], target: second, generation: 2 };
+    const [firstRtcp, secondRtcp] = [rtcpOf(ringing).target ?? "", rtcpOf(answering).target ?? ""];
+
+    test(`a branch that lost the call does not take the target back: phones ${what}`, () => {
+      const leg = new Leg().open(ringing);
+      const loser = new Phone(first, 0x2000);
+      leg.talk(loser, 5);
+      leg.configure(answering);
+      assert.deepEqual([leg.target(0), leg.target(1)], [second, secondRtcp]);
+      leg.send(loser.next());
+      assert.equal(leg.send(rtcp(firstRtcp, 0x2000)), verdict.relay);
+      assert.deepEqual([leg.target(0), leg.target(1)], [second, secondRtcp]);
+      leg.talk(new Phone(second, 0x3000), 5);
+      leg.send(rtcp(firstRtcp, 0x2000));
+      assert.deepEqual([leg.target(0), leg.target(1)], [second, secondRtcp]);
+      assert.equal(leg.send(rtcp(secondRtcp, 0x3000)), verdict.relay);
+      assert.deepEqual([leg.proven(0), leg.proven(1)], [second, secondRtcp]);
+    });
+
+    test(`nor with its first packets after the answer: phones ${what}`, () => {
+      const leg = new Leg().open(ringing).configure(answering);
+      leg.send(rtcp(firstRtcp, 0x2000));
+      leg.talk(new Phone(first, 0x2000), 5);
+      assert.deepEqual([leg.target(0), leg.target(1)], [second, secondRtcp]);
+      assert.deepEqual(tally(leg.talk(new Phone(second, 0x3000), 5)), { relay: 5 });
+      leg.send(rtcp(firstRtcp, 0x2000));
+      assert.deepEqual([leg.target(0), leg.target(1)], [second, secondRtcp]);
+    });
+  }
+
+  test("a branch behind NAT that lost the call does not take the target back either", () => {
+    const leg = new Leg().open(unusable);
+    leg.talk(new Phone(phoneAt, 0x2000), 10);
+    leg.configure({ ...usable, generation: 2 });
+    assert.equal(leg.send(rtcp("203.0.113.9:7001", 0x2000)), verdict.relay);
+    assert.deepEqual([leg.target(0), leg.target(1)], [sdp, "198.51.100.7:4001"]);
+  });
+
+  test("a party that never moved to its new SDP is sent to where it is after three seconds", () => {
+    const leg = new Leg().open({ hints: [[nat, "ip"]], target: nat });
+    leg.configure({ ...usable, generation: 2 });
+    const phone = new Phone(nat);
+    leg.talk(phone, 140);
+    assert.deepEqual([leg.target(0), leg.proven(0)], [sdp, nat]);
+    leg.talk(phone, 15);
+    assert.deepEqual([leg.target(0), leg.proven(0)], [nat, nat]);
+    leg.send(rtcp("198.51.100.7:61001"));
+    assert.equal(leg.target(1), "198.51.100.7:61001");
   });
 });
