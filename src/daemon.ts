@@ -24,7 +24,7 @@ import { type CtlServer, startCtlServer } from "./io/ctl-server.ts";
 import { type HttpServer, startHttpServer } from "./io/http-server.ts";
 import { machineWarnings } from "./io/machine-limits.ts";
 import { systemRandom } from "./io/random.ts";
-import { endpointWords, openRelayDriver } from "./io/relay-driver.ts";
+import { endpointWords, openRelayDriver, portRangeWords } from "./io/relay-driver.ts";
 import { Relay } from "./relay/relay.ts";
 import { callEndFields, callEndMessage } from "./telemetry/call-end.ts";
 import { answerCtl } from "./telemetry/ctl-commands.ts";
@@ -152,6 +152,12 @@ class Building {
       workers: workers === 0 ? availableParallelism() : workers,
       capacitySlots: 2 * pairsPerAddress * addresses,
       forbiddenTargets: endpointWords(ownListeners(this.#config)),
+      // The advertised ones too: a router may turn packets for them round.
+      ownMedia: portRangeWords(
+        interfaces.flatMap(({ ip, advertisedIp }) => [ip, advertisedIp]),
+        portMin,
+        portMax,
+      ),
       trustedMedia: trustedMedia.map(({ cidr }) => cidr),
       coalesces: coalesce === "on",
     });

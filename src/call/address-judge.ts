@@ -46,6 +46,15 @@ export class AddressJudge {
     return isReachable;
   }
 
+  /**
+   * False for loopback and link-local addresses, unless our socket `from` has one of that kind itself: a party cannot
+   * be there, but services of this machine are.
+   */
+  maySendTo(ip: IpAddress, from: IpAddress): boolean {
+    const kind = classifyIp(ip);
+    return (kind !== "loopback" && kind !== "link-local") || classifyIp(from) === kind;
+  }
+
   /** Worth a try as a target in place of an address that cannot be reached. */
   mayStandIn(ip: IpAddress): boolean {
     return !isUnspecified(ip) && !this.#facts.isSignallingProxy(ip);

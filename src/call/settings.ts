@@ -1,5 +1,5 @@
 /** What the relay is told about a pair: the whole wanted state, worked out anew from the call's state. */
-import { type Endpoint, familyOf, type IpAddress, type IpFamily } from "../core/address.ts";
+import { type Endpoint, familyOf, type IpAddress } from "../core/address.ts";
 import { formatsPerMediaMax, hintsPerSlotMax, siblingsPerSlotMax } from "../core/limits.ts";
 import type { PairId, PairSettings, PayloadClock, SourceHint } from "../core/plan/plan.ts";
 import type { AddressJudge } from "./address-judge.ts";
@@ -56,12 +56,13 @@ const nowhere: Targets = { rtp: undefined, rtcp: undefined };
 
 /**
  * The SDP's address; where it cannot be reached, the address SIP came from with the SDP's port. An address of a
- * family the socket does not have is no target.
+ * family the socket does not have is no target, nor is one of this machine alone.
  */
 function sendTargets(leg: LegState, media: MediaState, pair: PairState, judge: AddressJudge): Targets {
   const { remote, remoteRtcp } = media;
   if (remote === undefined || remote.port === 0) return nowhere;
-  const ip = targetIp({ leg, media, family: familyOfPair(pair) }, remote.ip, judge);
+  const from = pair.local.rtp.ip;
+  const ip = targetIp({ leg, media, from }, remote.ip, judge);
   if (ip === undefined) return nowhere;
   const rtp = { ip, port: remote.port };
   if (media.rtcpMux) return { rtp, rtcp: rtp };
@@ -69,29 +70,29 @@ function sendTargets(leg: LegState, media: MediaState, pair: PairState, judge: A
   if (rtcp === undefined) return { rtp, rtcp: undefined };
   const followsRtp = ip !== remote.ip && rtcp.ip === remote.ip;
   const rtcpIp = followsRtp ? ip : rtcp.ip;
-  return { rtp, rtcp: familyOf(rtcpIp) === familyOfPair(pair) ? { ip: rtcpIp, port: rtcp.port } : undefined };
+  return { rtp, rtcp: canReach(rtcpIp, from, judge) ? { ip: rtcpIp, port: rtcp.port } : undefined };
 }
 
 interface Aim {
   readonly leg: LegState;
   readonly media: MediaState;
   /** Of our socket. */
-  readonly family: IpFamily;
+  readonly from: IpAddress;
 }
 
-function targetIp({ leg, media, family }: Aim, sdpIp: IpAddress, judge: AddressJudge): IpAddress | undefined {
+function targetIp({ leg, media, from }: Aim, sdpIp: IpAddress, judge: AddressJudge): IpAddress | undefined {
   const { receivedFrom } = leg;
   const mayStandIn =
-    receivedFrom !== undefined && familyOf(receivedFrom) === family && judge.mayStandIn(receivedFrom);
+    receivedFrom !== undefined && canReach(receivedFrom, from, judge) && judge.mayStandIn(receivedFrom);
   const standIn = mayStandIn ? receivedFrom : undefined;
   if (!media.trustsAddress && standIn !== undefined) return standIn;
-  const fits = familyOf(sdpIp) === family;
+  const fits = canReach(sdpIp, from, judge);
   if (fits && (media.origin === "command" || judge.isReachable(sdpIp))) return sdpIp;
   return standIn ?? (fits ? sdpIp : undefined);
 }
 
-function familyOfPair(pair: PairState): IpFamily {
-  return familyOf(pair.local.rtp.ip);
+function canReach(ip: IpAddress, from: IpAddress, judge: AddressJudge): boolean {
+  return familyOf(ip) === familyOf(from) && judge.maySendTo(ip, from);
 }
 
 function rtcpEndpoint(

@@ -92,5 +92,9 @@ export const jumboSizeBytesMax = 9_216;
 export const heldBytesPerWorkerMax = 8 * 1024 * 1024;
 /** Relay: packets kept for a party whose address is not known yet: a phone behind NAT is proven within 5 packets or 100 ms. */
 export const heldPacketsPerEgressMax = 16;
+/** Relay: packets a second to another leg of ours; two calls that name each other's ports would go round for ever. Video has 1,000. */
+export const ownTargetPacketsPerSecMax = 2_000;
+/** Relay: packets it may be ahead of that rate: what was held for `heldAgeMsMax` goes out with the time it came. */
+export const ownTargetBurstPacketsMax = 2_000;
 /** Relay: commands waiting in main for room in a worker's ring before offers are refused. */
 export const pendingCommandsMax = 16_384;

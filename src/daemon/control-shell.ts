@@ -15,13 +15,9 @@ import type { ListenSpec } from "../core/listen-spec.ts";
 import type { Logger } from "../core/log.ts";
 import type { CounterReader } from "../core/plan/counters.ts";
 import type { MonotonicMs, UnixMs } from "../core/time.ts";
+import type { ControlListener, ControlOrigin, DatagramOrigin } from "../io/control/contract.ts";
 import { ControlGuard } from "../io/control/guard.ts";
-import {
-  type ControlListener,
-  type ControlOrigin,
-  type DatagramOrigin,
-  openControlListener,
-} from "../io/control/listener.ts";
+import { openControlListener } from "../io/control/listener.ts";
 import { localAddressTowards } from "../io/control/local-route.ts";
 import type { ControlCounts } from "../telemetry/snapshot.ts";
 import { controlCounts } from "./control-counts.ts";

@@ -1,6 +1,7 @@
 /** What a slot's new settings change: the generation, what the proven source is worth, and the send target. */
 import { dropAllCandidates } from "./candidates.ts";
 import { evidenceCode, type SlotSettings } from "./contract.ts";
+import { isDoubtful } from "./doubt.ts";
 import {
   type Ground,
   hasFlag,
@@ -23,7 +24,9 @@ import {
 import { isRtcp } from "./judge.ts";
 import { aimRtcp, forgetStreams, setTarget } from "./proof.ts";
 import { real, slotFlag, slotWords, word } from "./slot-table.ts";
-import { newGenerationMs, supersededMs } from "./timing.ts";
+import { doubtfulTargetMs, newGenerationMs, supersededMs } from "./timing.ts";
+
+const nowhere = new Int32Array(5);
 
 export function configureSlot(ground: Ground, slot: number, settings: SlotSettings, nowMs: number): void {
   const { table, deadlines } = ground;
@@ -37,10 +40,22 @@ export function configureSlot(ground: Ground, slot: number, settings: SlotSettin
   }
   if (settings.isSignalled) {
     const isNew = !before.isSignalled || before.generation !== settings.generation;
-    if (isNew) openGeneration(ground, slot, settings, nowMs);
+    if (isNew) {
+      rememberFormer(ground, slot, before, settings);
+      openGeneration(ground, slot, settings, nowMs);
+    }
     deadlines.lower(slot, nowMs);
   }
-  renewTarget(ground, slot, before, settings);
+  renewTarget(ground, slot, before, nowMs);
+}
+
+/** Where the party was said to be before: late packets from there must not take the target back. */
+function rememberFormer(ground: Ground, slot: number, before: SlotSettings, settings: SlotSettings): void {
+  const { words } = ground.table;
+  const former = slot * slotWords + word.former;
+  for (let index = 0; index < 5; index++) words[former + index] = before.target[index]!;
+  const isStillNamed = matchHints(settings, words, former) === hintMatch.exact;
+  if (isStillNamed || settings.target[4] === 0) words[former + 4] = 0;
 }
 
 /** The party's SDP changed: what the proven source is worth is read again from the new hints. */
@@ -63,7 +78,8 @@ function openGeneration(ground: Ground, slot: number, settings: SlotSettings, no
   setTime(ground, slot, real.supersededAt, isSuperseded ? nowMs + supersededMs : 0);
 }
 
-function renewTarget(ground: Ground, slot: number, before: SlotSettings, settings: SlotSettings): void {
+function renewTarget(ground: Ground, slot: number, before: SlotSettings, nowMs: number): void {
+  const settings = ground.settings[slot]!;
   const { target } = settings;
   const isChanged = !isSameEndpoint(before.target, 0, target, 0);
   if (keepsTarget(settings)) {
@@ -73,10 +89,24 @@ function renewTarget(ground: Ground, slot: number, before: SlotSettings, setting
   } else {
     if (isChanged) setFlag(ground, slot, slotFlag.targetByPresence, false);
     if (isRtcp(ground, slot)) aimRtcp(ground, slot);
-    else if (!hasFlag(ground, slot, slotFlag.targetByPresence)) setTarget(ground, slot, target, 0);
+    else if (!hasFlag(ground, slot, slotFlag.targetByPresence)) aimUnproven(ground, slot, settings, nowMs);
   }
   const hasRtcp = (slot & 1) === 0 && settings.isRtp && hasFlag(ground, slot + 1, slotFlag.isOpen);
   if (hasRtcp) aimRtcp(ground, slot + 1);
+}
+
+/**
+ * Where signalling says; but what is sent to a phone behind NAT before it speaks is lost, so media for a doubtful address
+ * waits a moment, again after each SDP of either party.
+ */
+function aimUnproven(ground: Ground, slot: number, settings: SlotSettings, nowMs: number): void {
+  if (!isDoubtful(settings)) {
+    setTarget(ground, slot, settings.target, 0);
+    return;
+  }
+  setTarget(ground, slot, nowhere, 0);
+  setTime(ground, slot, real.supersededAt, nowMs + doubtfulTargetMs);
+  ground.deadlines.lower(slot, nowMs + doubtfulTargetMs);
 }
 
 /**

@@ -45,16 +45,16 @@ export const unsignalled: SlotSettings = {
 /** Codes of `SlotSettings.learningMode`. */
 export const learning = { standard: 0, off: 1, immediate: 2, delayed: 3, heuristic: 4 } as const;
 
-export const trustedRowWords = 8;
+export const networkRowWords = 8;
 
-export function trustedRows(networks: readonly Cidr[]): Int32Array {
-  const rows = new Int32Array(networks.length * trustedRowWords);
+export function networkRows(networks: readonly Cidr[]): Int32Array {
+  const rows = new Int32Array(networks.length * networkRowWords);
   for (const [row, network] of networks.entries()) {
     for (let index = 0; index < 4; index++) {
       const bits = Math.min(32, Math.max(0, network.prefixBits - 32 * index));
       const mask = bits === 0 ? 0 : -1 << (32 - bits);
-      rows[row * trustedRowWords + index] = network.words[index]! & mask;
-      rows[row * trustedRowWords + 4 + index] = mask;
+      rows[row * networkRowWords + index] = network.words[index]! & mask;
+      rows[row * networkRowWords + 4 + index] = mask;
     }
   }
   return rows;
@@ -131,7 +131,7 @@ export function rankOf(ground: Ground, slot: number, source: Int32Array, at: num
   if (match >= hintMatch.ip) return rank.signalled;
   if (match === hintMatch.sameNetwork) return rank.sameNetwork;
   if (isSiblingIp(ground, slot, source, at)) return rank.sibling;
-  return isTrustedMedia(ground, source, at) ? rank.trustedMedia : rank.anything;
+  return isInRows(ground.trustedMedia, source, at) ? rank.trustedMedia : rank.anything;
 }
 
 /** True if the IP was proven for another media of this party. */
@@ -158,9 +158,9 @@ export function siblingEpochs(ground: Ground, slot: number): number {
   return sum;
 }
 
-function isTrustedMedia(ground: Ground, source: Int32Array, at: number): boolean {
-  const rows = ground.trustedMedia;
-  for (let row = 0; row < rows.length; row += trustedRowWords) {
+/** True if the address at `at` is in one of the networks. */
+export function isInRows(rows: Int32Array, source: Int32Array, at: number): boolean {
+  for (let row = 0; row < rows.length; row += networkRowWords) {
     let index = 0;
     while (index < 4 && (source[at + index]! & rows[row + 4 + index]!) === rows[row + index]) index++;
     if (index === 4) return true;

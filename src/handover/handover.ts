@@ -28,8 +28,8 @@ import {
   isProven,
   isSpeaking,
   isVouchedBySibling,
+  networkRows,
   setFlag,
-  trustedRows,
   unsignalled,
 } from "./ground.ts";
 import { hintMatch, isKnownPayloadType, matchHints, sourceInto } from "./hints.ts";
@@ -68,7 +68,7 @@ export class Handover implements HandoverPolicy {
       deadlines: this.#deadlines,
       settings: new Array<SlotSettings>(capacitySlots).fill(unsignalled),
       epochs: new Int32Array(capacitySlots),
-      trustedMedia: trustedRows(options.trustedMedia ?? []),
+      trustedMedia: networkRows(options.trustedMedia ?? []),
       source: new Int32Array(5),
       heldFor: 0,
     };

@@ -54,7 +54,7 @@ const askAgainMs = 10;
 export function settle(ground: Ground, slot: number, nowMs: number): void {
   expireCandidates(ground.table, ground.sink, slot, nowMs);
   confirm(ground, slot, nowMs);
-  judgeSuperseded(ground, slot, nowMs);
+  lookAgain(ground, slot, nowMs);
   if (ground.settings[slot]!.isSignalled) {
     if (isProven(ground, slot)) settleProven(ground, slot, nowMs);
     else if (isRtcp(ground, slot)) settleRtcp(ground, slot, nowMs);
@@ -265,16 +265,20 @@ function evidenceOfClaim(wants: number): number {
 }
 
 /**
- * A source that only superseded hints proved goes, unless it alone still speaks: then it stays as what it is, the
- * only speaker of this leg.
+ * An unproven party did not speak in time: its doubtful address is sent to after all. A source that only superseded
+ * hints proved goes, unless it alone still speaks: then it stays as what it is, the only speaker of this leg.
  */
-function judgeSuperseded(ground: Ground, slot: number, nowMs: number): void {
+function lookAgain(ground: Ground, slot: number, nowMs: number): void {
   const supersededAt = timeOf(ground, slot, real.supersededAt);
   if (supersededAt === 0 || nowMs < supersededAt) return;
   setTime(ground, slot, real.supersededAt, 0);
   const { words } = ground.table;
   const base = slot * slotWords;
   const settings = ground.settings[slot]!;
+  if (!isProven(ground, slot)) {
+    if (!hasFlag(ground, slot, slotFlag.targetByPresence)) setTarget(ground, slot, settings.target, 0);
+    return;
+  }
   if (settings.isStrict || isRtcp(ground, slot) || !isSpeaking(ground, slot, nowMs)) {
     withdraw(ground, slot, nowMs);
     return;

@@ -6,6 +6,7 @@ import {
   type Ground,
   hasFlag,
   isProven,
+  isProvenIp,
   isProvisional,
   keepsTarget,
   provenAt,
@@ -26,7 +27,7 @@ import {
   word,
 } from "./slot-table.ts";
 import { findStream, startStream } from "./streams.ts";
-import { latePacketsMs, switchesMax, switchWindowMs } from "./timing.ts";
+import { latePacketsMs, supersededMs, switchesMax, switchWindowMs } from "./timing.ts";
 
 /** Makes the endpoint at `at` of `source` the slot's proven source and tells of it once. */
 export function prove(
@@ -57,8 +58,34 @@ export function prove(
   setFlag(ground, slot, slotFlag.lostFit | slotFlag.targetByPresence, false);
   if (evidence === evidenceCode.signalled) setFlag(ground, slot, slotFlag.generationOpen, false);
   ground.sink.note(slot, isSwitch ? handoverNote.switched : handoverNote.proven, evidence);
-  if (!keepsTarget(ground.settings[slot]!)) setTarget(ground, slot, words, base + word.proven);
+  if (!keepsTarget(ground.settings[slot]!)) {
+    const leavesAt = leavesAtMs(ground, slot, evidence);
+    if (nowMs < leavesAt) supersede(ground, slot, leavesAt);
+    else setTarget(ground, slot, words, base + word.proven);
+  }
   if ((slot & 1) === 0) rtpMoved(ground, slot, nowMs);
+}
+
+/**
+ * Signalling has gone on from the source just proven: what it still sends is heard until this time, and does not move
+ * the target. 0: the source is where the party is. So a forked call's losing branch does not take the winner's media.
+ */
+function leavesAtMs(ground: Ground, slot: number, evidence: number): number {
+  const { words } = ground.table;
+  const proven = provenAt(slot);
+  if ((slot & 1) !== 0 && isProvenIp(ground, slot - 1, words, proven)) {
+    const supersededAt = timeOf(ground, slot - 1, real.supersededAt);
+    if (supersededAt > 0) return supersededAt;
+  }
+  const isFormer = isSameEndpoint(words, slot * slotWords + word.former, words, proven);
+  const isSignalled = evidence === evidenceCode.signalled;
+  return isSignalled && isFormer ? timeOf(ground, slot, real.signalledAt) + supersededMs : 0;
+}
+
+/** The source just proven is looked at again at this time. */
+function supersede(ground: Ground, slot: number, atMs: number): void {
+  setTime(ground, slot, real.supersededAt, atMs);
+  ground.deadlines.lower(slot, atMs);
 }
 
 /** A proof that yields to better evidence until it was in use for a while. */

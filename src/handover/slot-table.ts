@@ -32,6 +32,8 @@ export const word = {
   previousClaim: 24,
   siblingEpochs: 25,
   generation: 26,
+  /** The place the SDP before named and the present one does not; five words, port 0: none. */
+  former: 27,
 } as const;
 
 /** Bits of `flags`. */
@@ -66,7 +68,10 @@ export const real = {
   usableHeardAt: 19,
   previousAt: 20,
   switchWindowAt: 21,
-  /** When a source proven by superseded hints is looked at again; 0: never. */
+  /**
+   * When a source proven by superseded hints is looked at again, or, before proof, when a doubtful address is sent to
+   * after all; 0: never.
+   */
   supersededAt: 22,
   /** End of the time after a change of SDP in which addresses are judged anew. */
   freshUntil: 23,

@@ -21,6 +21,8 @@ export const speakingMs = 200;
 export const newGenerationMs = 5_000;
 /** A source that only a superseded hint proved keeps its proof so long. */
 export const supersededMs = 3_000;
+/** Media for a party whose SDP address is doubtful waits so long for its first packets. */
+export const doubtfulTargetMs = 300;
 /** Same place, new SSRC: the old source has been silent for so long, or the party signalled within `signalledLatelyMs`. */
 export const samePlaceSilenceMs = 2_000;
 export const signalledLatelyMs = 3_000;

@@ -1,22 +1,9 @@
 /** Chooses the relay's driver: epoll where it works, node:dgram elsewhere. */
-import type { Endpoint } from "../core/address.ts";
-import type { Cidr } from "../core/address-class.ts";
+import { type Endpoint, type IpAddress, ipToWords } from "../core/address.ts";
 import type { RelayDriver } from "../relay/driver.ts";
 import { encodeEndpoint } from "../relay/slot-settings.ts";
 import { DgramDriver } from "./dgram/dgram-driver.ts";
-
-export interface DriverOptions {
-  /** Threads; the dgram driver has none and takes everything into main. */
-  readonly workers: number;
-  /** Slots of each worker: two for every pair it may ever have open at once. */
-  readonly capacitySlots: number;
-  /** Endpoints never to send to, five words each (`endpointWords`). */
-  readonly forbiddenTargets: Int32Array;
-  /** Networks whose first speakers are believed before strangers. */
-  readonly trustedMedia: readonly Cidr[];
-  /** Pause under load, at most 300 microseconds, so that packets share the cost of a wake-up. */
-  readonly coalesces: boolean;
-}
+import type { DriverOptions } from "./driver-options.ts";
 
 /** Those whose structures and constants `linux/libc.ts` knows; elsewhere they would be read in the wrong places. */
 const epollArchitectures: ReadonlySet<string> = new Set(["x64", "arm64"]);
@@ -52,4 +39,9 @@ export function endpointWords(endpoints: readonly Endpoint[]): Int32Array {
   const words = new Int32Array(5 * endpoints.length);
   for (const [index, endpoint] of endpoints.entries()) encodeEndpoint(words, 5 * index, endpoint);
   return words;
+}
+
+/** A range of ports on each of these addresses, as the words a worker compares. */
+export function portRangeWords(ips: Iterable<IpAddress>, portMin: number, portMax: number): Int32Array {
+  return Int32Array.from([...new Set(ips)].flatMap((ip) => [...ipToWords(ip), portMin, portMax]));
 }

@@ -51,6 +51,7 @@ function run(setup: WorkerSetup): void {
     sockets,
     events,
     forbiddenTargets: setup.forbiddenTargets,
+    ownMedia: setup.ownMedia,
     makePolicy: (capacitySlots, sink) =>
       new Handover(capacitySlots, sink, { trustedMedia: setup.trustedMedia }),
   });

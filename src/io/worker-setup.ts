@@ -15,6 +15,8 @@ export interface WorkerSetup {
   readonly counters: CounterMemory;
   /** Endpoints never to send to, five words each. */
   readonly forbiddenTargets: Int32Array;
+  /** Where pairs of ours may be: four IP words, first and last port each (`portRangeWords`). */
+  readonly ownMedia: Int32Array;
   /** eventfd that main writes to; 0 for a worker that has no thread. */
   readonly wakeDescriptor: number;
   /** Networks whose first speakers are believed before strangers. */
@@ -25,7 +27,7 @@ export interface WorkerSetup {
 
 export function makeWorkerSetup(
   capacitySlots: number,
-  own: Pick<WorkerSetup, "forbiddenTargets" | "trustedMedia" | "wakeDescriptor" | "coalesces">,
+  own: Pick<WorkerSetup, "forbiddenTargets" | "ownMedia" | "trustedMedia" | "wakeDescriptor" | "coalesces">,
 ): WorkerSetup {
   const sizes = counterSizes(capacitySlots);
   const table = (doubles: number): Float64Array => new Float64Array(new SharedArrayBuffer(8 * doubles));

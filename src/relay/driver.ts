@@ -76,7 +76,8 @@ export const sendCode = { sent: 0, sentOnRetry: 1, queueFull: 2, failed: 3 } as 
 
 /** A worker's sockets, as its core sees them; called once per packet. */
 export interface SocketPort {
-  adopt(slot: number, generation: number, handle: number, isV6: boolean): void;
+  /** False: the socket can send and be released, but nothing will ever be read from it. */
+  adopt(slot: number, generation: number, handle: number, isV6: boolean): boolean;
   release(slot: number): void;
   /** Where `send` goes from now on. False: this socket cannot reach that family. */
   setTarget(slot: number, ip0: number, ip1: number, ip2: number, ip3: number, port: number): boolean;

@@ -4,7 +4,12 @@
  * One forwarder serves all slots of a worker and runs once per datagram: typed arrays, numbers and calls, nothing
  * allocated. Packets lie in the worker's arena and are sent from where they lie.
  */
-import { jumboSizeBytesMax, ssrcsPerSlotMax } from "../core/limits.ts";
+import {
+  jumboSizeBytesMax,
+  ownTargetBurstPacketsMax,
+  ownTargetPacketsPerSecMax,
+  ssrcsPerSlotMax,
+} from "../core/limits.ts";
 import { type HandoverPolicy, PacketFacts, packetKind, verdict } from "../handover/contract.ts";
 import { receivePacket, reception, startStream } from "../rtp/reception.ts";
 import { rtcpPacketType, rtcpSenderSsrc } from "../rtp/rtcp.ts";
@@ -14,7 +19,10 @@ import { type CounterMemory, socketAt, socketField, streamAt, workerField } from
 import { type SocketPort, sendCode } from "./driver.ts";
 import { egressCandidate, type HoldStore } from "./hold-store.ts";
 import { reason } from "./reasons.ts";
-import { pairFlag, type Slots } from "./slots.ts";
+import { pairFlag, type Slots, targetState } from "./slots.ts";
+
+const ownTargetPacketMs = 1_000 / ownTargetPacketsPerSecMax;
+const ownTargetAheadMsMax = ownTargetBurstPacketsMax * ownTargetPacketMs;
 
 /** What the forwarder asks after each verdict: send targets may have moved. */
 export interface TargetKeeper {
@@ -100,8 +108,9 @@ export class Forwarder {
     const held = this.#held;
     for (let link = held.first(slot, candidate); link !== 0; link = held.first(slot, candidate)) {
       this.#count(reason.heldReleased);
-      this.#deliver(slot, held.kindOf(link), held.offsetOf(link), held.sizeOf(link), held.arrivalOf(link));
+      // Let go of first, because delivering may hold it again, for the peer. Its bytes and facts stay until then.
       held.remove(link);
+      this.#deliver(slot, held.kindOf(link), held.offsetOf(link), held.sizeOf(link), held.arrivalOf(link));
     }
   }
 
@@ -110,9 +119,8 @@ export class Forwarder {
     const held = this.#held;
     for (let link = held.first(slot, egressCandidate); link !== 0; link = held.first(slot, egressCandidate)) {
       const sizeBytes = held.sizeOf(link);
-      const code = this.#sockets.send(slot, held.offsetOf(link), sizeBytes);
       this.#count(reason.heldReleased);
-      this.#count(this.#countSend(slot, code, sizeBytes));
+      this.#count(this.#send(slot, held.offsetOf(link), sizeBytes, held.arrivalOf(link)));
       held.remove(link);
     }
   }
@@ -223,19 +231,24 @@ export class Forwarder {
     let egress = peer;
     if (kind === packetKind.rtcp) egress = (peerFlags & pairFlag.isMux) !== 0 ? peer : peer + 1;
     else if (kind === packetKind.data) egress = peer + (slot & 1);
-    if (slots.hasTarget[egress] === 0) {
+    if (slots.targetStates[egress] === targetState.none) {
       // A target that is known and not to be used does not get better by waiting.
       if (slots.targets[5 * egress + 4] !== 0) return reason.noTarget;
       const outcome = this.#held.add(egress, egressCandidate, kind, offset, sizeBytes, arrivalMs);
       return outcome === reason.hold ? outcome : reason.noTarget;
     }
-    const code = this.#sockets.send(egress, offset, sizeBytes);
-    return this.#countSend(egress, code, sizeBytes);
+    return this.#send(egress, offset, sizeBytes, arrivalMs);
   }
 
-  #countSend(egress: number, code: number, sizeBytes: number): number {
+  /** `reason.relay`, or why not. */
+  #send(egress: number, offset: number, sizeBytes: number, arrivalMs: number): number {
     const table = this.#counters.sockets;
     const at = socketAt(egress);
+    if (this.#slots.targetStates[egress] === targetState.own && !this.#mayReachOwn(egress, arrivalMs)) {
+      table[at + socketField.errorsOut]!++;
+      return reason.ownTargetLimit;
+    }
+    const code = this.#sockets.send(egress, offset, sizeBytes);
     if (code <= sendCode.sentOnRetry) {
       table[at + socketField.version]!++;
       table[at + socketField.packetsOut]!++;
@@ -246,6 +259,18 @@ export class Forwarder {
     }
     table[at + socketField.errorsOut]!++;
     return code === sendCode.queueFull ? reason.sendQueueFull : reason.sendFailed;
+  }
+
+  /**
+   * Two legs of ours may face each other, but two calls whose parties name each other's ports make a loop that no
+   * packet leaves. No single packet tells the one from the other; the rate does.
+   */
+  #mayReachOwn(egress: number, arrivalMs: number): boolean {
+    const { ownTargetPaidMs } = this.#slots;
+    const paidMs = Math.max(ownTargetPaidMs[egress]!, arrivalMs) + ownTargetPacketMs;
+    if (paidMs - arrivalMs > ownTargetAheadMsMax) return false;
+    ownTargetPaidMs[egress] = paidMs;
+    return true;
   }
 
   /** A packet that waited for a target in vain. */

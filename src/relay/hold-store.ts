@@ -1,6 +1,8 @@
 /**
  * Packets kept until the handover policy decides: early media before the party's SDP is known, newcomers during the
- * hold time, and media for a party that nobody knows how to reach yet. They lie in the worker's arena in two size classes, so a release sends from where they lie.
+ * hold time, and media for a party that nobody knows how to reach yet. They lie in the worker's arena in two size
+ * classes, so a release sends from where they lie. When a class is full, the slot that holds most of it gives way, so
+ * that floods of unproven packets to a few ports leave everybody else's room.
  *
  * Every node is in two lists: its slot's, oldest first, and the worker's by age. Links hold index + 1, so zeroed
  * memory means empty and stays untouched until used.
@@ -15,6 +17,7 @@ import {
 } from "../core/limits.ts";
 import { workerField } from "./counters.ts";
 import { reason } from "./reasons.ts";
+import { SlotRanking } from "./slot-ranking.ts";
 
 const smallBytes = 256;
 const smallNodes = Math.floor(heldBytesPerWorkerMax / 2 / smallBytes);
@@ -34,7 +37,8 @@ export class HoldStore {
   readonly #worker: Float64Array;
   readonly #slotHead: Int32Array;
   readonly #slotTail: Int32Array;
-  readonly #slotPackets: Uint16Array;
+  readonly #slotSmall: SlotRanking;
+  readonly #slotLarge: SlotRanking;
   readonly #next = new Int32Array(nodeCount);
   readonly #previous = new Int32Array(nodeCount);
   readonly #younger = new Int32Array(nodeCount);
@@ -58,7 +62,8 @@ export class HoldStore {
     this.#worker = worker;
     this.#slotHead = new Int32Array(capacitySlots);
     this.#slotTail = new Int32Array(capacitySlots);
-    this.#slotPackets = new Uint16Array(capacitySlots);
+    this.#slotSmall = new SlotRanking(capacitySlots, packetsPerSlotMax);
+    this.#slotLarge = new SlotRanking(capacitySlots, packetsPerSlotMax);
   }
 
   /** When `expire` has something to do; Infinity when nothing is held. */
@@ -77,9 +82,10 @@ export class HoldStore {
   ): number {
     if (sizeBytes > packetSizeBytesMax) return reason.heldTooLarge;
     const streamMax = candidate === egressCandidate ? heldPacketsPerEgressMax : heldPacketsPerStreamMax;
-    if (this.#slotPackets[slot]! >= streamMax) this.#makeRoom(slot, candidate, streamMax);
-    if (this.#slotPackets[slot]! >= packetsPerSlotMax) return reason.heldStoreFull;
-    const link = this.#takeNode(sizeBytes);
+    if (this.#packetsOf(slot) >= streamMax) this.#makeRoom(slot, candidate, streamMax);
+    if (this.#packetsOf(slot) >= packetsPerSlotMax) return reason.heldStoreFull;
+    let link = this.#takeNode(sizeBytes);
+    if (link === 0 && this.#dropOfFullest(slot, sizeBytes)) link = this.#takeNode(sizeBytes);
     if (link === 0) return reason.heldStoreFull;
     const node = link - 1;
     this.#slot[node] = slot;
@@ -146,7 +152,7 @@ export class HoldStore {
     else this.#next[previous - 1] = next;
     if (next === 0) this.#slotTail[slot] = previous;
     else this.#previous[next - 1] = previous;
-    this.#slotPackets[slot]!--;
+    this.#rankingOf(link).decrease(slot);
     const younger = this.#younger[node]!;
     const older = this.#older[node]!;
     if (older === 0) this.#oldest = younger;
@@ -165,7 +171,7 @@ export class HoldStore {
     if (tail === 0) this.#slotHead[slot] = link;
     else this.#next[tail - 1] = link;
     this.#slotTail[slot] = link;
-    this.#slotPackets[slot]!++;
+    this.#rankingOf(link).increase(slot);
     this.#older[node] = this.#youngest;
     this.#younger[node] = 0;
     if (this.#youngest === 0) this.#oldest = link;
@@ -179,9 +185,34 @@ export class HoldStore {
     for (let link = this.#slotHead[slot]!; link !== 0; link = this.#next[link - 1]!) {
       if (this.#candidate[link - 1] === candidate) packets++;
     }
-    if (packets < streamMax) return;
-    this.remove(this.first(slot, candidate));
+    if (packets >= streamMax) this.#drop(this.first(slot, candidate));
+  }
+
+  /**
+   * Drops the oldest packet of the size class in the slot that holds most of it; false if that is `slot` itself, or
+   * holds no more than it would. The walk is bounded by `packetsPerSlotMax`.
+   */
+  #dropOfFullest(slot: number, sizeBytes: number): boolean {
+    const isSmall = sizeBytes <= smallBytes;
+    const ranking = isSmall ? this.#slotSmall : this.#slotLarge;
+    if (ranking.highest <= ranking.countOf(slot) + 1) return false;
+    let link = this.#slotHead[ranking.first()]!;
+    while (link <= smallNodes !== isSmall) link = this.#next[link - 1]!;
+    this.#drop(link);
+    return true;
+  }
+
+  #drop(link: number): void {
+    this.remove(link);
     this.#worker[workerField.reasons + reason.heldDropped]!++;
+  }
+
+  #packetsOf(slot: number): number {
+    return this.#slotSmall.countOf(slot) + this.#slotLarge.countOf(slot);
+  }
+
+  #rankingOf(link: number): SlotRanking {
+    return link <= smallNodes ? this.#slotSmall : this.#slotLarge;
   }
 
   #takeNode(sizeBytes: number): number {

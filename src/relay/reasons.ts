@@ -38,8 +38,13 @@ export const reason = {
   /** A wake-up for a socket that is closed by now. */
   staleWakeup: 30,
   receiveFailed: 31,
+  /** Accepted, but the peer is another leg of ours that already gets all it may (`ownTargetPacketsPerSecMax`). */
+  ownTargetLimit: 32,
+  /** A socket the kernel would not watch (fs.epoll.max_user_watches): it hears nothing; not an end of a packet. */
+  unwatched: 33,
 } as const;
 
 export type ReasonName = keyof typeof reason;
 export const reasonNames = Object.keys(reason) as readonly ReasonName[];
-export const reasonCount = 32;
+/** Room for codes; more than are in use. */
+export const reasonCount = 40;

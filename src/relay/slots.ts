@@ -4,6 +4,9 @@
  */
 import type { SlotSettings } from "../handover/contract.ts";
 
+/** What a socket's send target is: none, somebody's, or the port of a pair of ours. */
+export const targetState = { none: 0, any: 1, own: 2 } as const;
+
 export const pairFlag = { isOpen: 1, isMux: 2, mayReceive: 4, maySend: 8, isRtp: 16, isUdptl: 32 } as const;
 
 const noClockRates = new Uint32Array(128);
@@ -18,8 +21,10 @@ export class Slots {
   readonly localEndpoints: Int32Array;
   /** By pair: clock rates by payload type. */
   readonly clockRates: Uint32Array[] = [];
-  /** By slot: 1 when the socket has somewhere to send. */
-  readonly hasTarget: Uint8Array;
+  /** By slot, a code of `targetState`. */
+  readonly targetStates: Uint8Array;
+  /** By slot: when what it sent to a leg of ours will have been sent at the rate that allows (forwarder). */
+  readonly ownTargetPaidMs: Float64Array;
   /** By slot, five words: where it sends, as the policy last said. */
   readonly targets: Int32Array;
 
@@ -31,7 +36,8 @@ export class Slots {
     this.peerSlots = new Int32Array(pairs);
     this.peerGenerations = new Int32Array(pairs);
     this.localEndpoints = new Int32Array(pairs * 5);
-    this.hasTarget = new Uint8Array(capacitySlots);
+    this.targetStates = new Uint8Array(capacitySlots);
+    this.ownTargetPaidMs = new Float64Array(capacitySlots);
     this.targets = new Int32Array(capacitySlots * 5);
   }
 
@@ -42,7 +48,8 @@ export class Slots {
     this.peerSlots[pair] = -1;
     this.localEndpoints.set(words.subarray(local, local + 5), pair * 5);
     this.clockRates[pair] = noClockRates;
-    this.hasTarget.fill(0, slot, slot + 2);
+    this.targetStates.fill(targetState.none, slot, slot + 2);
+    this.ownTargetPaidMs.fill(0, slot, slot + 2);
     this.targets.fill(0, slot * 5, slot * 5 + 10);
   }
 

@@ -15,7 +15,7 @@ import { HoldStore } from "./hold-store.ts";
 import { reason } from "./reasons.ts";
 import { SlotQueue } from "./slot-queue.ts";
 import { type DecodedSettings, SettingsDecoder, transportCode } from "./slot-settings.ts";
-import { pairFlag, Slots } from "./slots.ts";
+import { pairFlag, Slots, targetState } from "./slots.ts";
 
 export interface WorkerParts {
   readonly capacitySlots: number;
@@ -27,6 +27,8 @@ export interface WorkerParts {
   readonly events: RecordWriter;
   /** Endpoints never to send to, five words each. */
   readonly forbiddenTargets: Int32Array;
+  /** Where pairs of ours may be: rows of four IP words, first and last port. */
+  readonly ownMedia: Int32Array;
   makePolicy(capacitySlots: number, sink: HandoverSink): HandoverPolicy;
 }
 
@@ -43,6 +45,7 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
   readonly #policy: HandoverPolicy;
   readonly #decoder = new SettingsDecoder();
   readonly #forbidden: Int32Array;
+  readonly #ownMedia: Int32Array;
   readonly #movedTargets: SlotQueue;
   readonly #provenSlots: SlotQueue;
   readonly #closedSlots: SlotQueue;
@@ -59,6 +62,7 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     this.#sockets = parts.sockets;
     this.#events = parts.events;
     this.#forbidden = parts.forbiddenTargets;
+    this.#ownMedia = parts.ownMedia;
     this.#held = new HoldStore(parts.arena, parts.holdBase, capacitySlots, parts.counters.worker);
     this.#movedTargets = new SlotQueue(capacitySlots);
     this.#provenSlots = new SlotQueue(capacitySlots);
@@ -212,7 +216,9 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     for (const [component, field] of [commandField.rtpHandle, commandField.rtcpHandle].entries()) {
       this.#clearCounters(slot + component, generation);
       this.#policy.open(slot + component, nowMs);
-      this.#sockets.adopt(slot + component, generation, words[at + field]!, isV6);
+      if (!this.#sockets.adopt(slot + component, generation, words[at + field]!, isV6)) {
+        this.#counters.worker[workerField.reasons + reason.unwatched]!++;
+      }
     }
     this.#counters.worker[workerField.openSlots]! += 2;
   }
@@ -254,7 +260,7 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
   }
 
   #settleTarget(slot: number): void {
-    const { targets, hasTarget } = this.#slots;
+    const { targets, targetStates } = this.#slots;
     const at = slot * 5;
     for (let word = 0; word < 5; word++) targets[at + word] = this.#policy.targetWord(slot, word);
     let isUsable = targets[at + 4] !== 0 && !isUnspecified(targets, at);
@@ -270,8 +276,9 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
       targets[at + 3]!,
       targets[at + 4]!,
     );
-    const isNew = isUsable && hasTarget[slot] === 0;
-    hasTarget[slot] = isUsable ? 1 : 0;
+    const isNew = isUsable && targetStates[slot] === targetState.none;
+    if (!isUsable) targetStates[slot] = targetState.none;
+    else targetStates[slot] = this.#isOwnMedia(at) ? targetState.own : targetState.any;
     if (isNew) this.forwarder.releaseEgress(slot);
     const record = socketAt(slot);
     const table = this.#counters.sockets;
@@ -298,6 +305,19 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
       let word = 0;
       while (word < 5 && this.#forbidden[row + word] === targets[at + word]) word++;
       if (word === 5) return true;
+    }
+    return false;
+  }
+
+  /** A port on which this relay may have a pair: the party there is another leg of ours. */
+  #isOwnMedia(at: number): boolean {
+    const { targets } = this.#slots;
+    const own = this.#ownMedia;
+    const port = targets[at + 4]!;
+    for (let row = 0; row < own.length; row += 6) {
+      let word = 0;
+      while (word < 4 && own[row + word] === targets[at + word]) word++;
+      if (word === 4 && port >= own[row + 4]! && port <= own[row + 5]!) return true;
     }
     return false;
   }

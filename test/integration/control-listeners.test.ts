@@ -9,13 +9,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseCidr } from "../../src/core/address-class.ts";
 import { type ListenSpec, parseListenSpec } from "../../src/core/listen-spec.ts";
 import { silentLogger } from "../../src/core/log.ts";
+import type { ControlHandler, ControlListener, ControlOrigin } from "../../src/io/control/contract.ts";
 import { ControlGuard } from "../../src/io/control/guard.ts";
-import {
-  type ControlHandler,
-  type ControlListener,
-  type ControlOrigin,
-  openControlListener,
-} from "../../src/io/control/listener.ts";
+import { openControlListener } from "../../src/io/control/listener.ts";
+import { hasRoom } from "../../src/io/control/stream-listener.ts";
 import { suite } from "../support/suite.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rtpferry-control-"));
@@ -251,6 +248,24 @@ suite("io/control listeners", (test) => {
     assert.equal(await readUntil(first, (text) => text.endsWith("\n")), "<V>\n");
     for (const socket of sockets) socket.destroy();
     await listener.close();
+  });
+
+  test("each newcomer beyond the limit takes another quiet connection's place", () => {
+    const closed: number[] = [];
+    const connections = new Set(
+      Array.from({ length: 256 }, (_, id) => ({
+        quietMs: id < 3 ? 61_000 : 0,
+        close: () => closed.push(id),
+      })),
+    );
+    const outcomes = Array.from({ length: 4 }, () => {
+      const isAdmitted = hasRoom(connections);
+      if (isAdmitted) connections.add({ quietMs: 0, close: () => closed.push(-1) });
+      return isAdmitted;
+    });
+    assert.deepEqual(outcomes, [true, true, true, false]);
+    assert.deepEqual(closed, [0, 1, 2]);
+    assert.equal(connections.size, 256);
   });
 
   test("unix: mode and group, a stale file, a living one, and a file that is no socket", async () => {

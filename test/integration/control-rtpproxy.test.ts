@@ -13,12 +13,9 @@ import { parseCidr } from "../../src/core/address-class.ts";
 import { parseListenSpec } from "../../src/core/listen-spec.ts";
 import { silentLogger } from "../../src/core/log.ts";
 import type { MonotonicMs } from "../../src/core/time.ts";
+import type { ControlListener, ControlOrigin } from "../../src/io/control/contract.ts";
 import { ControlGuard } from "../../src/io/control/guard.ts";
-import {
-  type ControlListener,
-  type ControlOrigin,
-  openControlListener,
-} from "../../src/io/control/listener.ts";
+import { openControlListener } from "../../src/io/control/listener.ts";
 import { suite } from "../support/suite.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rtpferry-rtpproxy-"));

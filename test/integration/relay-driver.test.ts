@@ -12,6 +12,7 @@ suite("io/relay-driver", (test) => {
           workers: 1,
           capacitySlots: 4,
           forbiddenTargets: new Int32Array(0),
+          ownMedia: new Int32Array(0),
           trustedMedia: [],
           coalesces: false,
         });

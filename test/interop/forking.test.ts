@@ -1,6 +1,6 @@
 /** Two phones ring: one plays early media, the other answers. With one media session for both, and with one for each. */
 import { suite } from "../support/suite.ts";
-import { cancelledCallee, forkingCaller, slowCallee, talkMs } from "./lab/call-flows.ts";
+import { cancelledCallee, listeningCaller, slowCallee, talkMs } from "./lab/call-flows.ts";
 import { answer, placeCalls, reachedAt, show, sides } from "./lab/calls.ts";
 import { demand, directions } from "./lab/judge.ts";
 import { kamailioModules, type Lab, withLab } from "./lab/lab.ts";
@@ -25,7 +25,7 @@ async function fork(lab: Lab, user: "fork" | "fork-branch") {
     name: user,
     from: sides.caller,
     to: sides.callee,
-    callerScenario: forkingCaller(talkMs(send)),
+    callerScenario: listeningCaller(talkMs(send)),
     calleeScenario: slowCallee(ringMs),
     calls,
     callerSends: send,

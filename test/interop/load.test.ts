@@ -29,7 +29,7 @@ interface Kind {
 }
 
 const plain = { caller: flow.plainCaller(talkMs), callee: flow.plainCallee };
-const forked = { caller: flow.forkingCaller(talkMs), callee: flow.slowCallee(500) };
+const forked = { caller: flow.listeningCaller(talkMs), callee: flow.slowCallee(500) };
 const kinds: readonly Kind[] = [
   { name: "plain", calls: 600, ...plain },
   { name: "v6", calls: 200, ...plain, from: sides.caller6, to: sides.callee6 },

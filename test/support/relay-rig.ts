@@ -12,7 +12,7 @@ import {
 } from "../../src/core/plan/plan.ts";
 import { systemClock } from "../../src/io/clock.ts";
 import { systemRandom } from "../../src/io/random.ts";
-import { endpointWords, openRelayDriver } from "../../src/io/relay-driver.ts";
+import { endpointWords, openRelayDriver, portRangeWords } from "../../src/io/relay-driver.ts";
 import type { WorkerLink } from "../../src/relay/driver.ts";
 import type { RelayInterface } from "../../src/relay/interfaces.ts";
 import { Relay } from "../../src/relay/relay.ts";
@@ -49,17 +49,23 @@ export class RelayRig {
     const rig = new RelayRig();
     const portMin = options.portMin ?? 42_000;
     const portMax = options.portMax ?? 42_199;
+    const interfaces = options.interfaces ?? [loopback4, loopback6];
     const { driver } = await openRelayDriver(options.driver, {
       workers: options.workers ?? 1,
       capacitySlots: 2 * (portMax - portMin + 1),
       forbiddenTargets: endpointWords(options.forbiddenTargets ?? []),
+      ownMedia: portRangeWords(
+        interfaces.map(({ ip }) => ip),
+        portMin,
+        portMax,
+      ),
       coalesces: options.coalesces ?? false,
       trustedMedia: [],
     });
     rig.links = driver.links;
     rig.relay = new Relay({
       driver,
-      interfaces: options.interfaces ?? [loopback4, loopback6],
+      interfaces,
       portMin,
       portMax,
       tos: 184,

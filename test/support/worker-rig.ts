@@ -88,6 +88,8 @@ export class WorkerRig {
   policy!: PlainPolicy;
   sendOutcome: number = sendCode.sent;
   keepsSent = true;
+  /** What adopting a socket comes to. */
+  watches = true;
   nowMs = 1_000;
   readonly #commandWriter: RingWriter;
   readonly #commandReader: RingReader;
@@ -95,7 +97,7 @@ export class WorkerRig {
 
   constructor(
     capacitySlots = 16,
-    forbiddenTargets = new Int32Array(0),
+    own: { readonly forbiddenTargets?: Int32Array; readonly ownMedia?: Int32Array } = {},
     makePolicy?: (capacitySlots: number, sink: HandoverSink) => HandoverPolicy,
     eventRecords = 4,
   ) {
@@ -112,7 +114,10 @@ export class WorkerRig {
     const events = allocateRing(eventRecords, eventWords);
     this.#eventReader = new RingReader(events, eventWords);
     const sockets: SocketPort = {
-      adopt: (slot, _generation, handle) => void this.sockets.push(`adopt ${slot} ${handle}`),
+      adopt: (slot, _generation, handle) => {
+        this.sockets.push(`adopt ${slot} ${handle}`);
+        return this.watches;
+      },
       release: (slot) => void this.sockets.push(`release ${slot}`),
       setTarget: (_slot, ip0, _ip1, ip2) => ip0 === 0 && ip2 === 0xffff,
       send: (slot, offset, sizeBytes) => this.#send(slot, offset, sizeBytes),
@@ -124,7 +129,8 @@ export class WorkerRig {
       counters: this.counters,
       sockets,
       events: new RingWriter(events, eventWords),
-      forbiddenTargets,
+      forbiddenTargets: own.forbiddenTargets ?? new Int32Array(0),
+      ownMedia: own.ownMedia ?? new Int32Array(0),
       makePolicy: (capacity, sink) => {
         this.policy = new PlainPolicy(sink);
         return makePolicy?.(capacity, sink) ?? this.policy;

@@ -9,9 +9,9 @@ import { networkInterfaces } from "node:os";
 import { type Endpoint, familyOf, formatEndpoint, isUnspecified, parseIp } from "../../core/address.ts";
 import { classifyIp } from "../../core/address-class.ts";
 import type { Logger } from "../../core/log.ts";
+import type { ControlHandler, ControlListener } from "./contract.ts";
 import type { ControlGuard } from "./guard.ts";
 import { listenError } from "./listen-error.ts";
-import type { ControlHandler, ControlListener } from "./listener.ts";
 
 /** Room for a burst of commands while the thread is busy: some thousand offers. */
 const receiveBufferSizeBytes = 4 * 1024 * 1024;

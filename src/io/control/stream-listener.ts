@@ -18,9 +18,9 @@ import {
 import type { ListenSpec } from "../../core/listen-spec.ts";
 import { formatListenSpec } from "../../core/listen-spec.ts";
 import type { Logger } from "../../core/log.ts";
+import type { ControlHandler, ControlListener, LineOrigin } from "./contract.ts";
 import type { ControlGuard } from "./guard.ts";
 import { listenError } from "./listen-error.ts";
-import type { ControlHandler, ControlListener, LineOrigin } from "./listener.ts";
 import { listenUnix } from "./unix-socket.ts";
 
 const lineFeed = 0x0a;
@@ -89,13 +89,15 @@ function boundPort(server: Server): number {
 }
 
 /** Closes the connection that was quiet for longest if that is what it takes. */
-function hasRoom(connections: ReadonlySet<Connection>): boolean {
+export function hasRoom<Each extends Pick<Connection, "quietMs" | "close">>(connections: Set<Each>): boolean {
   if (connections.size < controlConnectionsMax) return true;
-  let quietest: Connection | undefined;
+  let quietest: Each | undefined;
   for (const connection of connections) {
     if (quietest === undefined || connection.quietMs > quietest.quietMs) quietest = connection;
   }
   if (quietest === undefined || quietest.quietMs < controlQuietMsMin) return false;
+  // Out at once: its `close` comes later, and until then it would make room again for each newcomer.
+  connections.delete(quietest);
   quietest.close();
   return true;
 }

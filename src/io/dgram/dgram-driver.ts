@@ -11,7 +11,7 @@ import { commandWords, eventWords } from "../../relay/driver.ts";
 import { holdStoreBytes } from "../../relay/hold-store.ts";
 import { WorkerCore } from "../../relay/worker-core.ts";
 import { systemClock } from "../clock.ts";
-import type { DriverOptions } from "../relay-driver.ts";
+import type { DriverOptions } from "../driver-options.ts";
 import { RingReader, RingWriter } from "../ring.ts";
 import { makeWorkerSetup } from "../worker-setup.ts";
 import { DgramSockets } from "./dgram-sockets.ts";
@@ -62,6 +62,7 @@ export class DgramDriver implements RelayDriver {
       sockets: this.#sockets,
       events: new RingWriter(setup.events, eventWords),
       forbiddenTargets: options.forbiddenTargets,
+      ownMedia: options.ownMedia,
       makePolicy: (capacitySlots, sink) =>
         new Handover(capacitySlots, sink, { trustedMedia: options.trustedMedia }),
     });

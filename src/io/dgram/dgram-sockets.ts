@@ -58,7 +58,7 @@ export class DgramSockets implements SocketPort {
     for (const handle of [...this.#bound.keys()]) this.discard(handle);
   }
 
-  adopt(slot: number, _generation: number, handle: number, isV6: boolean): void {
+  adopt(slot: number, _generation: number, handle: number, isV6: boolean): boolean {
     const socket = this.#bound.get(handle);
     if (socket === undefined) throw new Error(`dgram: there is no socket ${handle}`);
     this.#bound.delete(handle);
@@ -66,6 +66,7 @@ export class DgramSockets implements SocketPort {
     this.#isV6[slot] = isV6 ? 1 : 0;
     this.#pendingSends[slot] = 0;
     socket.on("message", (data, source) => this.#parts.onDatagram(slot, data, source));
+    return true;
   }
 
   release(slot: number): void {

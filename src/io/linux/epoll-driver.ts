@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import type { BindRequest, BindResult, DriverListener, RelayDriver, WorkerLink } from "../../relay/driver.ts";
 import { commandWords, eventWords } from "../../relay/driver.ts";
-import type { DriverOptions } from "../relay-driver.ts";
+import type { DriverOptions } from "../driver-options.ts";
 import { RingReader, RingWriter } from "../ring.ts";
 import { makeWorkerSetup, type WorkerSetup } from "../worker-setup.ts";
 import { Arena } from "./arena.ts";

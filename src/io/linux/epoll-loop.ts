@@ -86,7 +86,9 @@ export class EpollLoop {
     const offsets = [this.#events, parts.sockets.packetOffset, this.#source, this.#sourceBytes, this.#time];
     this.#boxed = [null, ...offsets.map((offset) => arena.address + offset), 0];
     this.#coalescer = new Coalescer(parts.coalesces);
-    parts.sockets.watch(parts.wakeDescriptor, wakeSlot, 0);
+    if (!parts.sockets.watch(parts.wakeDescriptor, wakeSlot, 0)) {
+      throw new Error(`epoll_ctl: ${errnoName(errno())}`);
+    }
   }
 
   /** Returns once main has said stop and everything is closed. */

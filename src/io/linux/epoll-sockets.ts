@@ -55,21 +55,22 @@ export class EpollSockets implements SocketPort {
     close(this.epoll);
   }
 
-  /** Watches a descriptor; `slot` and `generation` come back with its events. */
-  watch(descriptor: number, slot: number, generation: number): void {
+  /**
+   * Watches a descriptor; `slot` and `generation` come back with its events. False: the kernel has no room for
+   * another one, with the reason in errno.
+   */
+  watch(descriptor: number, slot: number, generation: number): boolean {
     const { view } = this.#arena;
     view.setUint32(this.#event, epoll.readable, true);
     view.setInt32(this.#event + epoll.dataOffset, slot, true);
     view.setInt32(this.#event + epoll.dataOffset + 4, generation, true);
-    if (epollControl(this.epoll, epoll.add, descriptor, this.#arena.address + this.#event) !== 0) {
-      throw new Error(`epoll_ctl: ${errnoName(errno())}`);
-    }
+    return epollControl(this.epoll, epoll.add, descriptor, this.#arena.address + this.#event) === 0;
   }
 
-  adopt(slot: number, generation: number, handle: number, isV6: boolean): void {
+  adopt(slot: number, generation: number, handle: number, isV6: boolean): boolean {
     this.descriptors[slot] = handle;
     this.#isV6[slot] = isV6 ? 1 : 0;
-    this.watch(handle, slot, generation);
+    return this.watch(handle, slot, generation);
   }
 
   /** Closing a descriptor takes it out of the epoll set. */

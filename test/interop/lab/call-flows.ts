@@ -81,6 +81,21 @@ export function earlyMediaCallee(ringMs: number): string {
   );
 }
 
+/** Has the caller speak before it does: with its first answer, half a second or so before it picks up. */
+export function listeningCallee(ringMs: number): string {
+  return step.scenario(
+    "callee that listens first",
+    step.expectRequest("INVITE", { readsSdp: true }),
+    step.tell("aim"),
+    step.respond(183, "Session Progress", {}),
+    step.pause(ringMs),
+    step.respond(200, "OK", {}),
+    step.expectRequest("ACK"),
+    step.tell("start"),
+    hungUp,
+  );
+}
+
 export function lateOfferCaller(ms: number): string {
   return step.scenario(
     "caller without an offer",
@@ -268,10 +283,10 @@ export const refusingCallee = step.scenario(
   step.expectRequest("ACK"),
 );
 
-/** Hears one branch's early media, then another branch's answer. */
-export function forkingCaller(ms: number): string {
+/** Listens to early media and speaks when the call is answered, perhaps by another branch. */
+export function listeningCaller(ms: number): string {
   return step.scenario(
-    "caller of several branches",
+    "caller that listens first",
     step.invite({}),
     step.expectResponse(100, { isOptional: true }),
     step.expectResponse(183, { readsSdp: true }),

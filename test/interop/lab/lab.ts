@@ -6,7 +6,7 @@ import { Agent } from "./agent.ts";
 import { address, type HostName, Network } from "./network.ts";
 import { Program, until } from "./process.ts";
 import { projectRoot } from "./project-root.ts";
-import { type RelayCounts, type RelayUnderTest, relayName, startRelay } from "./relay.ts";
+import { dropsIn, type RelayCounts, type RelayUnderTest, relayName, startRelay } from "./relay.ts";
 import { mediaPortsPerCall, Party, type PartyPlan } from "./sipp.ts";
 
 export type KamailioModule = "rtpengine" | "rtpproxy";
@@ -15,6 +15,8 @@ export const kamailioModules: readonly KamailioModule[] = ["rtpengine", "rtpprox
 export interface LabOptions {
   /** The core proxy's configuration: the lab's own with all cases, or the one in docs/. */
   readonly config?: "lab" | "documented";
+  /** Command-line options of our relay. */
+  readonly relayOptions?: readonly string[];
 }
 
 const configs = join(projectRoot(), "test/interop/kamailio");
@@ -140,6 +142,7 @@ export class Lab {
       namespace: this.network.namespace("core"),
       folder: this.folder,
       agent: this.agent("core"),
+      ...(this.options.relayOptions === undefined ? {} : { options: this.options.relayOptions }),
     });
     this.programs.push(relay.program);
     const socket = this.module === "rtpengine" ? relay.rtpengineSocket : relay.rtpproxySocket;
@@ -194,6 +197,9 @@ export async function withLab(
   try {
     await body(lab);
     await lab.expectReleased();
+    if (relayName() === "rtpferry") {
+      process.stdout.write(`not relayed: ${dropsIn(await lab.relay.statistics()) || "nothing"}\n`);
+    }
     isDone = true;
   } finally {
     if (!isDone) await lab.keepEvidence();

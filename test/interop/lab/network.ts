@@ -3,7 +3,8 @@
  *
  *     switch 10.99.0.0/24, fd99::/64
  *       core    .10 Kamailio, .20 the relay        edge .30 a second proxy
- *       caller  .61-.63        callee .71-.73      trunk .50 SIP, .51 in its SDP, .52 sends and receives media
+ *       caller  .61-.63        callee .71-.73      trunk .50 SIP, .51 in its SDP, .52 sends and receives media;
+ *                                                        10.98.0.52 does so from a network of its own
  *       nat     .40 masquerading 10.99.200.0/24: phone .2, desk .3
  *
  * A shell, the janitor, waits for the end of its input. It ends whatever runs in the namespaces and removes them, also
@@ -27,6 +28,7 @@ export const address = {
   trunkSip: "10.99.0.50",
   trunkSdp: "10.99.0.51",
   trunkMedia: "10.99.0.52",
+  farTrunkMedia: "10.98.0.52",
   caller: "10.99.0.61",
   caller6: "fd99::61",
   callee: "10.99.0.71",
@@ -34,6 +36,9 @@ export const address = {
   phone: "10.99.200.2",
   desk: "10.99.200.3",
 } as const;
+
+/** The relay has a route into it, and no address. */
+export const farTrunkNetwork = "10.98.0.0/24";
 
 /** Where the NAT box forwards SIP to the desk phone, as a static mapping in a home router does. */
 export const deskSipPort = 5090;
@@ -43,7 +48,12 @@ const publicHosts: Readonly<Record<string, readonly string[]>> = {
   edge: [`${address.edge}/24`],
   caller: [`${address.caller}/24`, `${address.caller6}/64`],
   callee: [`${address.callee}/24`, `${address.callee6}/64`],
-  trunk: [`${address.trunkSip}/24`, `${address.trunkSdp}/24`, `${address.trunkMedia}/24`],
+  trunk: [
+    `${address.trunkSip}/24`,
+    `${address.trunkSdp}/24`,
+    `${address.trunkMedia}/24`,
+    `${address.farTrunkMedia}/24`,
+  ],
   nat: [`${address.nat}/24`],
 };
 const privateHosts: Readonly<Record<string, string>> = {
@@ -128,6 +138,7 @@ export class Network {
     for (const [host, addresses] of Object.entries(publicHosts)) {
       await this.inside(host as HostName, hostUp("eth0", addresses));
     }
+    await this.inside("core", [`route add ${farTrunkNetwork} dev eth0`]);
     await this.inside("nat", hostUp("eth1", [`${privateGateway}/24`]));
     for (const [host, own] of Object.entries(privateHosts)) {
       await this.inside(host as HostName, [

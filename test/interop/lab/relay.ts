@@ -29,6 +29,8 @@ interface RelayPlace {
   readonly folder: string;
   /** A helper in the relay's namespace. */
   readonly agent: Agent;
+  /** More of ours than every lab needs; the peer has no such options. */
+  readonly options?: readonly string[];
 }
 
 const ngPort = 2223;
@@ -60,7 +62,7 @@ export async function startRelay(place: RelayPlace): Promise<RelayUnderTest> {
   const program = new Program({
     name,
     namespace: place.namespace,
-    command: name === "rtpengine" ? rtpengineCommand() : rtpferryCommand(),
+    command: name === "rtpengine" ? rtpengineCommand() : [...rtpferryCommand(), ...(place.options ?? [])],
     logFile: join(place.folder, `${name}.log`),
   });
   await program.listening(ngPort);
@@ -124,6 +126,20 @@ async function rtpferryCounts(program: Program, agent: Agent): Promise<RelayCoun
   const fds = program.fdCount();
   const text = await agent.fetchText(metricsUrl);
   return { calls: sumOf(text, "rtpferry_calls"), freePorts: sumOf(text, "rtpferry_port_pairs_free"), fds };
+}
+
+/** What ours did not relay, by reason, workers together; for the log of a run. */
+export function dropsIn(statistics: string): string {
+  const byReason = new Map<string, number>();
+  for (const [, reason = "", value] of statistics.matchAll(
+    /^rtpferry_packets_dropped_total\{.*reason="([^"]+)".*\} (\S+)$/gm,
+  )) {
+    byReason.set(reason, (byReason.get(reason) ?? 0) + Number(value));
+  }
+  return [...byReason]
+    .filter(([, count]) => count > 0)
+    .map(([reason, count]) => `${count} ${reason}`)
+    .join(", ");
 }
 
 /** Sum of a metric over its label sets, in Prometheus' text format. */

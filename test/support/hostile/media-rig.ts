@@ -44,9 +44,10 @@ class StubSockets implements SocketPort {
     this.#arenaBytes = arenaBytes;
   }
 
-  adopt(slot: number, _generation: number, _handle: number, isV6: boolean): void {
+  adopt(slot: number, _generation: number, _handle: number, isV6: boolean): boolean {
     assert.ok(!this.open.has(slot), `socket ${slot} is adopted once`);
     this.open.set(slot, { isV6 });
+    return true;
   }
 
   release(slot: number): void {
@@ -90,6 +91,7 @@ export class MediaRig implements RelayDriver {
   constructor() {
     const own = {
       forbiddenTargets: new Int32Array(0),
+      ownMedia: new Int32Array(0),
       wakeDescriptor: 0,
       trustedMedia: [],
       coalesces: false,
@@ -112,6 +114,7 @@ export class MediaRig implements RelayDriver {
       sockets: this.sockets,
       events: new RingWriter(setup.events, eventWords),
       forbiddenTargets: own.forbiddenTargets,
+      ownMedia: own.ownMedia,
       makePolicy: (slots, sink) => new Handover(slots, sink),
     });
     const ip = "198.51.100.1" as IpAddress;

@@ -72,6 +72,14 @@ const cases: readonly Case[] = [
   },
 ];
 
+/** A relay that is reached on loopback and on a link-local network besides. */
+const localInterfaces = ["127.0.0.1", "169.254.7.1", "198.51.100.1"].map((text) => ({
+  name: text,
+  family: 4 as const,
+  localIp: ip(text),
+  advertisedIp: ip(text),
+}));
+
 function summary(hints: readonly SourceHint[]): readonly (readonly [string, string, boolean])[] {
   return hints.map((hint) => [hint.origin, hint.endpoint.ip, hint.isIpUsable]);
 }
@@ -89,6 +97,46 @@ suite("call: addresses", (test) => {
       assert.deepEqual(summary(facingAlice.hints), one.hints);
     });
   }
+
+  for (const sdpIp of ["127.0.0.1", "127.8.9.10", "169.254.169.254", "::1", "fe80::1"]) {
+    test(`${sdpIp} is no target of a socket on a real network, whoever names it`, () => {
+      const named = {
+        "by SDP": sdp({ ip: sdpIp }),
+        "for RTCP alone": sdp({ extra: [`a=rtcp:4999 IN IP${sdpIp.includes(":") ? 6 : 4} ${sdpIp}`] }),
+      };
+      for (const [how, body] of Object.entries(named)) {
+        const lab = new Lab();
+        lab.body(offer({ sdp: body }));
+        const { rtpTarget, rtcpTarget } = lab.settingsOf(portIn(lab.body(answer())));
+        assert.equal(rtpTarget?.ip, how === "by SDP" ? undefined : "203.0.113.5", how);
+        assert.equal(rtcpTarget, undefined, how);
+      }
+      const lab = new Lab();
+      lab.body(offer({ sdp: sdp({ ip: sdpIp }), options: { receivedFrom: ip(sdpIp) } }));
+      assert.equal(lab.settingsOf(portIn(lab.body(answer()))).rtpTarget, undefined, "SIP from there");
+    });
+  }
+
+  test("loopback with a place where SIP came from: that", () => {
+    const lab = new Lab();
+    lab.body(offer({ sdp: sdp({ ip: "127.0.0.1" }), options: { receivedFrom: natted } }));
+    assert.equal(lab.settingsOf(portIn(lab.body(answer()))).rtpTarget?.ip, natted);
+  });
+
+  test("a socket on loopback or a link-local address sends to its like", () => {
+    for (const [name, sdpIp, isTarget] of [
+      ["127.0.0.1", "127.0.0.2", true],
+      ["169.254.7.1", "169.254.7.9", true],
+      ["127.0.0.1", "169.254.7.9", false],
+      ["198.51.100.1", "127.0.0.1", false],
+    ] as const) {
+      const lab = new Lab({ options: { interfaces: localInterfaces } });
+      lab.body(offer({ sdp: sdp({ ip: sdpIp }), options: { direction: [name, "198.51.100.1"] } }));
+      const { rtpTarget, rtcpTarget } = lab.settingsOf(portIn(lab.body(answer())));
+      assert.equal(rtpTarget?.ip, isTarget ? sdpIp : undefined, `${name} to ${sdpIp}`);
+      assert.equal(rtcpTarget?.ip, isTarget ? sdpIp : undefined, `${name} to ${sdpIp}`);
+    }
+  });
 
   test("a=rtcp names another place for RTCP", () => {
     const lab = new Lab();

@@ -154,7 +154,7 @@ suite("handover: RTCP", (test) => {
   }
 
   test("a branch behind NAT that lost the call does not take the target back either", () => {
-    const leg = new Leg().open(unusable);
+    const leg = new Leg().open({ hints: [["203.0.113.9:5555", "ip"]], target: "203.0.113.9:5555" });
     leg.talk(new Phone(phoneAt, 0x2000), 10);
     leg.configure({ ...usable, generation: 2 });
     assert.equal(leg.send(rtcp("203.0.113.9:7001", 0x2000)), verdict.relay);

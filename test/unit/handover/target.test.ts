@@ -5,6 +5,8 @@ import { Leg, other, Phone, rtcp, tally, type Wanted } from "./leg.ts";
 
 const sdp = "198.51.100.7:4000";
 const nat = "198.51.100.7:61000";
+/** Behind a NAT. */
+const home = "192.168.1.20:4000";
 const usable: Wanted = { hints: [[sdp, "ip"]], target: sdp };
 
 suite("handover: send target", (test) => {
@@ -137,5 +139,69 @@ suite("handover: send target", (test) => {
     leg.wait(0);
     assert.deepEqual(tally(leg.talk(phone, 300)), { relay: 300 });
     assert.equal(leg.target(), phone.from);
+  });
+
+  // Media for the party waits in the relay while it has no target (heldPacketsPerEgressMax).
+  test("a private address that is none of ours has 300 ms to speak before it is sent to", () => {
+    for (const hints of [
+      [[home, "exact"]],
+      [
+        [home, "exact"],
+        ["198.51.100.7:4000", "ip"],
+      ],
+    ] as const) {
+      const leg = new Leg().open({ hints, target: hints.length === 1 ? home : sdp });
+      assert.equal(leg.target(), "-");
+      leg.wait(299);
+      assert.equal(leg.target(), "-");
+      leg.wait(1);
+      assert.equal(leg.target(), hints.length === 1 ? home : sdp);
+    }
+  });
+
+  test("again with each SDP of either party, until it has spoken", () => {
+    const behindNat: Wanted = { hints: [[home, "exact"]], target: home };
+    const leg = new Leg().open(behindNat).wait(5_000);
+    assert.equal(leg.target(), home);
+    leg.configure(behindNat);
+    assert.equal(leg.target(), "-");
+    leg.talk(new Phone(nat), 6);
+    assert.deepEqual([leg.target(), leg.proven()], [nat, nat]);
+    leg.configure({ ...behindNat, generation: 2 }).wait(5_000);
+    assert.equal(leg.target(), nat);
+  });
+
+  test("a phone that is where its private SDP says is sent to with its first packet", () => {
+    const leg = new Leg().open({ hints: [[home, "exact"]], target: home });
+    leg.talk(new Phone(home), 1);
+    assert.equal(leg.target(), home);
+  });
+
+  test("a keepalive ends the wait, and asymmetric legs do not have it", () => {
+    const leg = new Leg().open({
+      hints: [
+        [home, "exact"],
+        [sdp, "ip"],
+      ],
+      target: sdp,
+    });
+    leg.send(other(nat, packetKind.keepalive));
+    leg.wait(1_000);
+    assert.equal(leg.target(), nat);
+    assert.equal(
+      new Leg().open({ hints: [[home, "exact"]], target: home, isAsymmetric: true }).target(),
+      home,
+    );
+  });
+
+  test("private addresses of our networks, public ones and this machine's are sent to at once", () => {
+    for (const [at, use] of [
+      [home, "ip"],
+      [home, "expected"],
+      [sdp, "exact"],
+      ["127.0.0.1:4000", "exact"],
+    ] as const) {
+      assert.equal(new Leg().open({ hints: [[at, use]], target: at }).target(), at);
+    }
   });
 });

@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Endpoint, IpAddress } from "../../../src/core/address.ts";
-import { heldAgeMsMax, heldPacketsPerEgressMax } from "../../../src/core/limits.ts";
+import {
+  heldAgeMsMax,
+  heldPacketsPerEgressMax,
+  ownTargetBurstPacketsMax,
+  ownTargetPacketsPerSecMax,
+} from "../../../src/core/limits.ts";
 import type { PairSettings } from "../../../src/core/plan/plan.ts";
 import { handoverNote, verdict } from "../../../src/handover/contract.ts";
 import { Handover } from "../../../src/handover/handover.ts";
+import { portRangeWords } from "../../../src/io/relay-driver.ts";
 import { readPair, readWorker } from "../../../src/relay/counter-view.ts";
 import { sendCode } from "../../../src/relay/driver.ts";
 import { eventKind } from "../../../src/relay/events.ts";
@@ -34,6 +40,17 @@ function facing(
   rig.open(2, localB);
   rig.configure(0, settings(phoneA, a), 2);
   rig.configure(2, settings(phoneB, b), 0);
+  return rig;
+}
+
+/** Call A in slots 0 to 3, call B in slots 4 to 7; each sends to the other's first pair. */
+function looped(): WorkerRig {
+  const own = { ownMedia: portRangeWords([localA.ip], 30_000, 30_099) };
+  const rig = facing({}, { rtpTarget: at(localA.ip, 30_004) }, new WorkerRig(16, own));
+  rig.open(4, at(localA.ip, 30_004));
+  rig.open(6, at(localA.ip, 30_006));
+  rig.configure(4, settings(phoneA), 6);
+  rig.configure(6, settings(localA), 4);
   return rig;
 }
 
@@ -218,12 +235,40 @@ suite("relay worker core", (test) => {
     assert.equal(readWorker(rig.counters.worker).heldBytes, 0);
   });
 
+  test("held packets of a full store can be let go to a peer that cannot be reached yet", () => {
+    const rig = facing({}, { rtpTarget: undefined }, new WorkerRig(64));
+    for (let slot = 4; slot < 64; slot += 2) rig.open(slot, at("192.0.2.1", 30_000 + slot));
+    rig.policy.next = verdict.hold;
+    const hold = (slot: number, candidate: number, packets: number): void => {
+      rig.policy.heldFor = candidate;
+      for (let n = 0; n < packets; n++) rig.receive(slot, rtpPacket(9, n, 1_500), phoneA);
+    };
+    for (let slot = 4; slot < 64; slot += 2) {
+      hold(slot, 0, 40);
+      hold(slot, 1, 40);
+    }
+    // Comes to hold more than any other slot until nothing is free, so it is the one to give way.
+    hold(0, 0, heldPacketsPerEgressMax);
+    for (let candidate = 1; candidate < 8; candidate++) hold(0, candidate, 50);
+    rig.policy.sink.releaseHeld(0, 0);
+    rig.configure(2, settings(phoneB), 0);
+    const sequences = rig.sent.map(({ bytes }) => bytes.readUInt16BE(2));
+    assert.deepEqual(
+      sequences,
+      Array.from({ length: heldPacketsPerEgressMax }, (_, n) => n),
+    );
+    for (let slot = 0; slot < 64; slot += 2) rig.command({ kind: "close", at: { slot, generation: 1 } });
+    const all = readWorker(rig.counters.worker).reasons;
+    assert.equal(all.hold, all.heldReleased + all.heldExpired + all.heldDropped);
+    assert.equal(readWorker(rig.counters.worker).heldBytes, 0);
+  });
+
   test("nothing is sent to our listeners, to the pair itself or to its peer", () => {
     const listener = at("192.0.2.1", 2_223);
     const forbidden = new Int32Array(5);
     encodeEndpoint(forbidden, 0, listener);
     for (const target of [listener, localA, at("192.0.2.1", 30_001), localB, at("192.0.2.1", 30_003)]) {
-      const rig = facing({}, { rtpTarget: target }, new WorkerRig(16, forbidden));
+      const rig = facing({}, { rtpTarget: target }, new WorkerRig(16, { forbiddenTargets: forbidden }));
       rig.receive(0, rtpPacket(1, 1), phoneA);
       assert.deepEqual(reasons(rig), { noTarget: 1, forbiddenTarget: 1 });
     }
@@ -231,6 +276,62 @@ suite("relay worker core", (test) => {
     const rig = facing({}, { rtpTarget: other });
     rig.receive(0, rtpPacket(1, 1), phoneA);
     assert.deepEqual(reasons(rig), { relay: 1 }, "another leg of ours is as good as any");
+  });
+
+  test("packets of two calls that name each other's ports go round at a bounded rate, and end", () => {
+    const rig = looped();
+    const startMs = rig.nowMs;
+    let circling = 6;
+    let sends = 0;
+    for (let turn = 0; circling > 0 && turn < 20_000; turn++) {
+      rig.sent.length = 0;
+      for (let n = 0; n < circling; n++) rig.receive(4 * (turn & 1), rtpPacket(1, sends + n), phoneA);
+      circling = rig.sent.length;
+      sends += circling;
+      rig.nowMs += 0.05;
+    }
+    assert.equal(circling, 0);
+    assert.equal(reasons(rig)["ownTargetLimit"], 6);
+    const elapsedSec = (rig.nowMs - startMs) / 1_000;
+    const mostPerSlot = ownTargetBurstPacketsMax + ownTargetPacketsPerSecMax * elapsedSec;
+    assert.ok(sends <= 2 * mostPerSlot, `${sends} packets sent in ${elapsedSec} s`);
+  });
+
+  test("a leg of ours gets so many packets a second, everybody else all there are", () => {
+    for (const [rtpTarget, refuses] of [
+      [at(localA.ip, 30_004), true],
+      [at(localA.ip, 40_000), false],
+      [phoneB, false],
+    ] as const) {
+      const rig = looped();
+      rig.configure(2, settings(phoneB, { rtpTarget }), 0);
+      rig.keepsSent = false;
+      for (let n = 0; n < 5_000; n++) {
+        rig.nowMs += 1;
+        rig.receive(0, rtpPacket(1, n), phoneA);
+      }
+      assert.deepEqual(reasons(rig), { relay: 5_000 }, "video of 1,000 packets a second");
+      for (let n = 0; n < 40_000; n++) {
+        rig.nowMs += 0.1;
+        rig.receive(0, rtpPacket(1, 5_000 + n), phoneA);
+      }
+      const refused = reasons(rig)["ownTargetLimit"] ?? 0;
+      const mayPass = ownTargetBurstPacketsMax + 4 * ownTargetPacketsPerSecMax;
+      if (refuses) assert.ok(Math.abs(40_000 - refused - mayPass) <= 2, `${refused}`);
+      else assert.equal(refused, 0);
+      assert.equal(readPair(rig.counters, 2, rig.capacitySlots).rtp.errorsOut, refused);
+    }
+  });
+
+  test("a pair whose sockets the kernel will not watch is counted, and closes like any other", () => {
+    const rig = new WorkerRig();
+    rig.watches = false;
+    rig.open(0, localA);
+    assert.deepEqual(reasons(rig), { unwatched: 2 });
+    rig.configure(0, settings(phoneA));
+    rig.command({ kind: "close", at: { slot: 0, generation: 1 } });
+    rig.core.flushEvents();
+    assert.deepEqual(rig.events(), [[eventKind.closed, 0, 1]]);
   });
 
   test("nothing is sent to this machine by another name, nor to a group", () => {
@@ -317,11 +418,7 @@ suite("relay worker core", (test) => {
   });
 
   test("100,000 packets allocate nothing", () => {
-    const rig = facing(
-      {},
-      {},
-      new WorkerRig(16, new Int32Array(0), (capacity, sink) => new Handover(capacity, sink)),
-    );
+    const rig = facing({}, {}, new WorkerRig(16, {}, (capacity, sink) => new Handover(capacity, sink)));
     rig.keepsSent = false;
     const { forwarder } = rig.core;
     const packet = rtpPacket(5, 0);
@@ -358,7 +455,7 @@ suite("relay worker core", (test) => {
         const rig = facing(
           {},
           { isSignalled },
-          new WorkerRig(16, new Int32Array(0), (capacity, sink) => new Handover(capacity, sink)),
+          new WorkerRig(16, {}, (capacity, sink) => new Handover(capacity, sink)),
         );
         for (const { slot, data, port, waitMs } of steps) {
           rig.nowMs += waitMs;
