@@ -143,7 +143,7 @@ export function dropsIn(statistics: string): string {
 }
 
 /** Sum of a metric over its label sets, in Prometheus' text format. */
-function sumOf(text: string, metric: string): number {
+export function sumOf(text: string, metric: string): number {
   const rows = [...text.matchAll(new RegExp(`^${metric}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))];
   if (rows.length === 0) throw new Error(`/metrics does not have ${metric}`);
   return rows.reduce((sum, [, value]) => sum + Number(value), 0);
