@@ -7,7 +7,7 @@ import type { SlotSettings } from "./contract.ts";
 import { isInRows, networkRows } from "./ground.ts";
 import { hintWords } from "./hints.ts";
 
-/** RFC 1918, RFC 6598 and RFC 4193. */
+/** RFC 1918 section 3, RFC 6598 section 7 and RFC 4193 section 3. */
 const privateNetworks = networkRows(
   ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"].flatMap(
     (text) => parseCidr(text) ?? [],

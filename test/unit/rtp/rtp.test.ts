@@ -90,7 +90,7 @@ suite("rtp views", (test) => {
         let steps = 0;
         for (let at = 0; at >= 0; at = nextRtcpPacket(bytes, at, bytes.length)) {
           const block = firstReportBlock(bytes, at, bytes.length);
-          assert.ok(block + 24 <= bytes.length);
+          assert.ok(block === -1 || block + 24 <= bytes.length);
           assert.ok(++steps <= bytes.length / 4);
         }
       }),
