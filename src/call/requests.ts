@@ -6,6 +6,7 @@
  */
 import type { Endpoint, IpAddress, IpFamily } from "../core/address.ts";
 import type { LearningPolicy } from "../core/plan/plan.ts";
+import type { AttributeEdit, CodecEdit, ReplaceItem } from "../sdp/edits.ts";
 import type { CallReport, CallSummary } from "./report.ts";
 
 /** Correlates a request with its reply; minted by the control room. */
@@ -176,31 +177,7 @@ export interface MediaOptions {
   readonly isFragment: boolean;
 }
 
-export type ReplaceItem =
-  | "origin"
-  | "origin-full"
-  | "session-connection"
-  | "session-name"
-  | "sdp-version"
-  | "username"
-  | "zero-address"
-  | "force-increment-sdp-ver";
-
 export type RtcpMuxItem = "offer" | "require" | "demux" | "accept" | "reject";
-
-export interface CodecEdit {
-  readonly strip: readonly string[];
-  readonly offer: readonly string[];
-  readonly except: readonly string[];
-  readonly ignore: readonly string[];
-}
-
-export type AttributeEdit = {
-  readonly scope: "none" | "global" | "audio" | "video";
-} & (
-  | { readonly action: "add" | "remove"; readonly attribute: string }
-  | { readonly action: "substitute"; readonly attribute: string; readonly replacement: string }
-);
 
 export type CallReply =
   | { readonly kind: "sdp"; readonly sdp: string; readonly warnings: readonly string[] }

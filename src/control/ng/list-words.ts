@@ -1,6 +1,7 @@
 /** The vocabularies of the keys that take a list of words (or one word). */
-import type { ReplaceItem, RtcpMuxItem } from "../../call/requests.ts";
+import type { RtcpMuxItem } from "../../call/requests.ts";
 import type { LearningPolicy } from "../../core/plan/plan.ts";
+import type { ReplaceItem } from "../../sdp/edits.ts";
 import { accepted, applied, refused, type Word, WordTable, warned } from "./word-table.ts";
 
 function replaceWord(item: ReplaceItem, about: string): Word {

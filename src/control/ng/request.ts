@@ -1,14 +1,9 @@
 /** What one ng message asks for, as it is gathered from keys, flags and `rtpp-flags`; the last word on a matter counts. */
 
-import type {
-  AttributeEdit,
-  CodecEdit,
-  MediaOptions,
-  ReplaceItem,
-  RtcpMuxItem,
-} from "../../call/requests.ts";
+import type { MediaOptions, RtcpMuxItem } from "../../call/requests.ts";
 import { identifierSizeBytesMax } from "../../core/limits.ts";
 import { defaultLearning, type LearningPolicy } from "../../core/plan/plan.ts";
+import type { AttributeEdit, CodecEdit, ReplaceItem } from "../../sdp/edits.ts";
 
 type Mutable<Type> = { -readonly [Name in keyof Type]: Type[Name] };
 

@@ -1,5 +1,5 @@
 /** The keys that edit codecs and attributes: `codec`, `sdp-attr`, `sdp-media-remove`, and their flag forms. */
-import type { AttributeEdit, CodecEdit } from "../../call/requests.ts";
+import type { AttributeEdit, CodecEdit } from "../../sdp/edits.ts";
 import { type NgRequest, quoted } from "./request.ts";
 import { isDict, isList, type NgValue, wordsOf } from "./value.ts";
 import { type Key, noteEffect, WordTable } from "./word-table.ts";

@@ -1,4 +1,5 @@
 /** A call model with a fake relay behind it: ports come at once or by hand, and every pair is accounted for. */
+
 import assert from "node:assert/strict";
 import type { CallAction } from "../../../src/call/actions.ts";
 import { Calls } from "../../../src/call/calls.ts";
@@ -13,16 +14,11 @@ import type {
   RequestId,
   StreamOptions,
 } from "../../../src/call/requests.ts";
+import { newMediaDraft } from "../../../src/control/ng/request.ts";
 import { type IpAddress, type IpFamily, parseIp } from "../../../src/core/address.ts";
 import { parseCidr } from "../../../src/core/address-class.ts";
 import type { CounterReader } from "../../../src/core/plan/counters.ts";
-import {
-  defaultLearning,
-  type OpenFailure,
-  type OpenPair,
-  type PairId,
-  type PairSettings,
-} from "../../../src/core/plan/plan.ts";
+import type { OpenFailure, OpenPair, PairId, PairSettings } from "../../../src/core/plan/plan.ts";
 import type { Random } from "../../../src/core/random.ts";
 import type { MonotonicMs, UnixMs } from "../../../src/core/time.ts";
 
@@ -56,33 +52,7 @@ export const defaultOptions: CallOptions = {
   onLink: [onLink("10.0.0.0/24")],
 };
 
-export const plainOptions: MediaOptions = {
-  receivedFrom: undefined,
-  trustsSdpAddress: true,
-  learning: defaultLearning,
-  portLatching: undefined,
-  resets: false,
-  addressFamily: undefined,
-  mediaAddress: undefined,
-  direction: undefined,
-  tos: undefined,
-  replace: new Set(),
-  keepsDirection: false,
-  rtcpAttribute: "port",
-  generatesMid: false,
-  loopProtect: false,
-  rtcpMux: new Set(),
-  transportProtocol: undefined,
-  ice: "default",
-  codec: { strip: [], offer: [], except: [], ignore: [] },
-  allowsOtherTypes: false,
-  mayEmptyMedia: false,
-  attributes: [],
-  removesMedia: new Set(),
-  label: undefined,
-  toLabel: undefined,
-  isFragment: false,
-};
+export const plainOptions: MediaOptions = newMediaDraft();
 
 export const plainStream: StreamOptions = {
   isAsymmetric: false,
