@@ -6,6 +6,7 @@
  */
 import type { Endpoint, IpAddress, IpFamily } from "../core/address.ts";
 import type { LearningPolicy } from "../core/plan/plan.ts";
+import type { FingerprintHash, SrtpSuite } from "../core/plan/security.ts";
 import type { AttributeEdit, CodecEdit, ReplaceItem } from "../sdp/edits.ts";
 import type { CallReport, CallSummary } from "./report.ts";
 
@@ -160,7 +161,7 @@ export interface MediaOptions {
   readonly generatesMid: boolean;
   readonly loopProtect: boolean;
   readonly rtcpMux: ReadonlySet<RtcpMuxItem>;
-  /** `RTP/AVP`, ... as asked for; undefined: as the other side. */
+  /** `RTP/AVP`, ... as asked for; `accept`: an answer keeps what was offered; undefined: as the other side. */
   readonly transportProtocol: string | undefined;
   readonly ice: "default" | "remove" | "force" | "optional" | "force-relay";
   readonly codec: CodecEdit;
@@ -175,6 +176,50 @@ export interface MediaOptions {
   readonly toLabel: string | undefined;
   /** A trickle ICE body (`fragment`): consumed, no SDP back. */
   readonly isFragment: boolean;
+  /** `ICE-lite`: we are lite towards this side of the request: forward the peer, backward him who speaks. */
+  readonly iceLite: "forward" | "backward" | "both" | "off" | undefined;
+  /** `trickle-ICE`: our offers say that candidates may follow. */
+  readonly tricklesIce: boolean;
+  readonly bundle: ReadonlySet<BundleItem>;
+  readonly sdes: SdesOptions;
+  /** `DTLS`: off: no DTLS towards the peer; passive: we prefer to be the server. */
+  readonly dtls: "default" | "off" | "passive" | "active";
+  /** `DTLS-fingerprint`: hash of the fingerprint we show; undefined: the peer's own, else SHA-256. */
+  readonly fingerprintHash: FingerprintHash | undefined;
+  /** `recrypt`: SRTP is keyed anew on each side even where it could pass untouched. */
+  readonly recrypts: boolean;
+  /** `passthrough` on or off: keys, DTLS and ICE are left to the parties; undefined: only where nothing else works. */
+  readonly passthrough: boolean | undefined;
+  readonly osrtp: ReadonlySet<OsrtpItem>;
+}
+
+export type BundleItem = "accept" | "offer" | "require" | "strict" | "reject";
+
+/** Opportunistic SRTP (RFC 8643) under RTP/AVP: offer it to the peer, accept it from him who offers. */
+export type OsrtpItem = "offer" | "offer-legacy" | "accept" | "accept-legacy";
+
+/** `SDES` words (docs/ng.md). */
+export interface SdesOptions {
+  readonly isOff: boolean;
+  /** `only-SUITE`: nothing else is offered or accepted; empty: all. */
+  readonly only: readonly SrtpSuite[];
+  /** `no-SUITE`. */
+  readonly without: readonly SrtpSuite[];
+  /** `order:A;B`: these first, in this order, in what we offer; the rest follows. */
+  readonly order: readonly SrtpSuite[];
+  /** `offerer_pref:A;B`: which of the offerer's suites we take, best first. */
+  readonly offererPreference: readonly SrtpSuite[];
+  readonly wantsUnencryptedRtp: boolean;
+  readonly wantsUnencryptedRtcp: boolean;
+  readonly wantsUnauthenticatedRtp: boolean;
+  /** `lifetime`: our lines name one (2^31). */
+  readonly showsLifetime: boolean;
+  /** `static`: suite and key stay over a re-offer even if the peer's preference changed. */
+  readonly isStatic: boolean;
+  /** `nonew`: no suites are added to those the other side offered. */
+  readonly addsNone: boolean;
+  /** `prefer`: SDES where both it and DTLS are offered to us. */
+  readonly isPreferred: boolean;
 }
 
 export type RtcpMuxItem = "offer" | "require" | "demux" | "accept" | "reject";

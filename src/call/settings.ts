@@ -2,6 +2,7 @@
 import { type Endpoint, familyOf, type IpAddress } from "../core/address.ts";
 import { formatsPerMediaMax, hintsPerSlotMax, siblingsPerSlotMax } from "../core/limits.ts";
 import type { PairId, PairSettings, PayloadClock, SourceHint } from "../core/plan/plan.ts";
+import { noSecurity } from "../core/plan/security.ts";
 import type { AddressJudge } from "./address-judge.ts";
 import { counterpartIndex } from "./counterpart.ts";
 import { activePeer, type CallState, type LegState, type MediaState, type PairState } from "./state.ts";
@@ -32,6 +33,9 @@ export function pairSettings(
     payloadTypes: mergeClocks(media.clocks, peerMedia?.clocks ?? []),
     learning: leg.learning,
     siblings: siblings(leg, index),
+    security: noSecurity,
+    ice: undefined,
+    bundle: undefined,
   };
 }
 

@@ -10,6 +10,7 @@ import {
   type RelayAction,
   type RelayEvent,
 } from "../../src/core/plan/plan.ts";
+import { noSecurity } from "../../src/core/plan/security.ts";
 import { systemClock } from "../../src/io/clock.ts";
 import { systemRandom } from "../../src/io/random.ts";
 import { endpointWords, openRelayDriver, portRangeWords } from "../../src/io/relay-driver.ts";
@@ -126,6 +127,9 @@ export const plainSettings: PairSettings = {
   payloadTypes: [{ payloadType: 0, clockRateHz: 8000 }],
   learning: defaultLearning,
   siblings: [],
+  security: noSecurity,
+  ice: undefined,
+  bundle: undefined,
 };
 
 /** Settings of a party at `rtp`, whose RTCP is one port above or on `rtcp`. */

@@ -1,8 +1,9 @@
 /** What one ng message asks for, as it is gathered from keys, flags and `rtpp-flags`; the last word on a matter counts. */
 
-import type { MediaOptions, RtcpMuxItem } from "../../call/requests.ts";
+import type { BundleItem, MediaOptions, OsrtpItem, RtcpMuxItem, SdesOptions } from "../../call/requests.ts";
 import { identifierSizeBytesMax } from "../../core/limits.ts";
 import { defaultLearning, type LearningPolicy } from "../../core/plan/plan.ts";
+import type { SrtpSuite } from "../../core/plan/security.ts";
 import type { AttributeEdit, CodecEdit, ReplaceItem } from "../../sdp/edits.ts";
 
 type Mutable<Type> = { -readonly [Name in keyof Type]: Type[Name] };
@@ -15,7 +16,13 @@ export interface MediaDraft extends Mutable<MediaOptions> {
   readonly codec: { readonly [List in keyof CodecEdit]: string[] };
   readonly attributes: AttributeEdit[];
   readonly removesMedia: Set<string>;
+  readonly bundle: Set<BundleItem>;
+  readonly osrtp: Set<OsrtpItem>;
+  readonly sdes: SdesDraft;
 }
+
+type SuiteList = "only" | "without" | "order" | "offererPreference";
+type SdesDraft = Mutable<Omit<SdesOptions, SuiteList>> & { readonly [List in SuiteList]: SrtpSuite[] };
 
 export interface NgRequest {
   readonly command: string;
@@ -96,6 +103,32 @@ export function newMediaDraft(): MediaDraft {
     label: undefined,
     toLabel: undefined,
     isFragment: false,
+    iceLite: undefined,
+    tricklesIce: false,
+    bundle: new Set(),
+    sdes: newSdesDraft(),
+    dtls: "default",
+    fingerprintHash: undefined,
+    recrypts: false,
+    passthrough: undefined,
+    osrtp: new Set(),
+  };
+}
+
+function newSdesDraft(): MediaDraft["sdes"] {
+  return {
+    isOff: false,
+    only: [],
+    without: [],
+    order: [],
+    offererPreference: [],
+    wantsUnencryptedRtp: false,
+    wantsUnencryptedRtcp: false,
+    wantsUnauthenticatedRtp: false,
+    showsLifetime: false,
+    isStatic: false,
+    addsNone: false,
+    isPreferred: false,
   };
 }
 

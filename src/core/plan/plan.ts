@@ -6,6 +6,7 @@
  * `configure` is declarative: it carries the whole wanted state of a pair and may be repeated at will.
  */
 import type { Endpoint, IpAddress, IpFamily } from "../address.ts";
+import type { BundleSettings, IceSettings, PairSecurity, SrtpSuite } from "./security.ts";
 
 /** Names a port pair for its whole life; minted by the call room, never used twice. */
 export type PairId = number & { readonly __kind: "pair-id" };
@@ -43,7 +44,36 @@ export type RelayEvent =
       readonly component: Component;
       readonly source: Endpoint;
       readonly evidence: Evidence;
+    }
+  /** ICE chose where to send, or chose anew. */
+  | {
+      readonly kind: "ice-selected";
+      readonly pair: PairId;
+      readonly component: Component;
+      readonly remote: Endpoint;
+    }
+  /** No pair of candidates works, or the party stopped answering (RFC 7675). */
+  | {
+      readonly kind: "ice-failed";
+      readonly pair: PairId;
+      readonly reason: "no-valid-pair" | "consent-lost";
+    }
+  /** The handshake ended with the certificate that SDP named. */
+  | {
+      readonly kind: "dtls-connected";
+      readonly pair: PairId;
+      readonly component: Component;
+      readonly suite: SrtpSuite;
+    }
+  | {
+      readonly kind: "dtls-failed";
+      readonly pair: PairId;
+      readonly component: Component;
+      readonly reason: DtlsFailure;
     };
+
+/** Why a DTLS association was not made. `unavailable`: this process has no OpenSSL to do it with. */
+export type DtlsFailure = "wrong-certificate" | "no-common-profile" | "handshake" | "timeout" | "unavailable";
 
 /** no-ports: the range of that interface is used up; no-interface: nothing of that family; overloaded: a worker's queue is full. */
 export type OpenFailure = "no-ports" | "no-interface" | "no-descriptors" | "overloaded";
@@ -94,6 +124,11 @@ export interface PairSettings {
   readonly learning: LearningPolicy;
   /** Pairs of the same party's other media: their proven sources vouch for this one. */
   readonly siblings: readonly PairId[];
+  readonly security: PairSecurity;
+  /** Undefined: no ICE with this party. */
+  readonly ice: IceSettings | undefined;
+  /** Undefined: a transport of its own. */
+  readonly bundle: BundleSettings | undefined;
 }
 
 export interface PayloadClock {

@@ -7,6 +7,7 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import type { Endpoint, IpAddress } from "../../../src/core/address.ts";
 import type { PairId, PairSettings } from "../../../src/core/plan/plan.ts";
+import { noSecurity } from "../../../src/core/plan/security.ts";
 import { fuzzRuns } from "../../support/fuzz-runs.ts";
 import { MediaRig } from "../../support/hostile/media-rig.ts";
 import { heapBytes } from "../../support/hostile/memory.ts";
@@ -168,6 +169,9 @@ class Call {
         target === undefined ? undefined : { ...target, port: settings.rtcpMux ? target.port : 9_999 },
       payloadTypes: [0, 8].map((payloadType) => ({ payloadType, clockRateHz: 8_000 })),
       siblings: settings.hasSibling ? [this.#pair(index === 0 ? 2 : 0)] : [],
+      security: noSecurity,
+      ice: undefined,
+      bundle: undefined,
     });
   }
 
