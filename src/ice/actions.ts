@@ -1,0 +1,32 @@
+/** What an ICE agent wants done, in this order. */
+import type { Endpoint } from "../core/address.ts";
+import type { IceComponent } from "./pair.ts";
+
+export type IceAction =
+  | {
+      readonly kind: "send";
+      readonly component: IceComponent;
+      readonly to: Endpoint;
+      readonly bytes: Uint8Array;
+    }
+  /**
+   * The peer is there and knows what its SDP party knows: its check from there had our password's integrity, or it
+   * answered our check with its own. Said once a source, and once more when it is nominated.
+   */
+  | {
+      readonly kind: "valid";
+      readonly component: IceComponent;
+      readonly source: Endpoint;
+      readonly isNominated: boolean;
+    }
+  /** Send there from now on: the nominated pair, or until there is one the best valid one. */
+  | { readonly kind: "selected"; readonly component: IceComponent; readonly remote: Endpoint }
+  /**
+   * Nothing works (yet), or the peer stopped answering: send no more. A later `selected` of the component takes it
+   * back. `no-valid-pair` is told of component 1 only: RTP without RTCP is a call.
+   */
+  | {
+      readonly kind: "failed";
+      readonly component: IceComponent;
+      readonly reason: "no-valid-pair" | "consent-lost";
+    };
