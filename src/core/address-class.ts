@@ -1,5 +1,5 @@
 /** What kind of place an address names. Used to judge hints (handover), targets (relay) and peers (TURN). */
-import { type IpAddress, ipToWords, parseIp } from "./address.ts";
+import { type IpAddress, type IpWords, ipToWords, parseIp } from "./address.ts";
 
 export type AddressClass =
   | "unspecified"
@@ -12,7 +12,7 @@ export type AddressClass =
   | "public";
 
 interface Block {
-  readonly words: readonly [number, number, number, number];
+  readonly words: IpWords;
   readonly prefixBits: number;
 }
 
@@ -33,7 +33,11 @@ export function parseCidr(text: string): Cidr | undefined {
 }
 
 export function cidrContains(cidr: Cidr, ip: IpAddress): boolean {
-  const words = ipToWords(ip);
+  return cidrContainsWords(cidr, ipToWords(ip));
+}
+
+/** For many blocks and one address. */
+export function cidrContainsWords(cidr: Cidr, words: IpWords): boolean {
   for (let index = 0; index < 4; index++) {
     const bits = Math.min(32, Math.max(0, cidr.prefixBits - 32 * index));
     if (bits === 0) return true;
@@ -71,6 +75,7 @@ const classes: readonly (readonly [Cidr, AddressClass])[] = (
 ).map(([text, name]) => [block(text), name] as const);
 
 export function classifyIp(ip: IpAddress): AddressClass {
-  for (const [cidr, name] of classes) if (cidrContains(cidr, ip)) return name;
+  const words = ipToWords(ip);
+  for (const [cidr, name] of classes) if (cidrContainsWords(cidr, words)) return name;
   return "public";
 }

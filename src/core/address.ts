@@ -8,6 +8,9 @@
 export type IpAddress = string & { readonly __kind: "ip-address" };
 export type IpFamily = 4 | 6;
 
+/** An address as four 32-bit words, see `ipToWords`. */
+export type IpWords = readonly [number, number, number, number];
+
 export interface Endpoint {
   readonly ip: IpAddress;
   readonly port: number;
@@ -59,12 +62,32 @@ export function isUnspecified(ip: IpAddress): boolean {
  * The address as four 32-bit words in network order; IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so both
  * families share one comparison on packet paths.
  */
-export function ipToWords(ip: IpAddress): readonly [number, number, number, number] {
+export function ipToWords(ip: IpAddress): IpWords {
+  if (!ip.includes(":")) return [0, 0, 0xffff, quadWord(ip)];
   const groups = parseIpWords(ip);
   if (groups === undefined) throw new Error("ipToWords: not a canonical address");
   const word = (index: number): number => (((groups[index] ?? 0) << 16) | (groups[index + 1] ?? 0)) >>> 0;
   return [word(0), word(2), word(4), word(6)];
 }
+
+/** Canonical, so digits and three dots; read without making anything, as every hint and target comes through here. */
+function quadWord(ip: IpAddress): number {
+  let word = 0;
+  let byte = 0;
+  for (let at = 0; at < ip.length; at++) {
+    const code = ip.charCodeAt(at);
+    if (code === dot) {
+      word = (word << 8) | byte;
+      byte = 0;
+    } else {
+      byte = byte * 10 + code - digitZero;
+    }
+  }
+  return ((word << 8) | byte) >>> 0;
+}
+
+const dot = 0x2e;
+const digitZero = 0x30;
 
 /** The inverse of `ipToWords`; an IPv4-mapped address comes back as IPv4. */
 export function ipFromWords(w0: number, w1: number, w2: number, w3: number): IpAddress {

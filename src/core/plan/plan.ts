@@ -52,7 +52,7 @@ export type RelayEvent =
       readonly component: Component;
       readonly remote: Endpoint;
     }
-  /** No pair of candidates works, or the party stopped answering (RFC 7675). */
+  /** No pair of candidates works, or the party stopped answering (RFC 7675 section 5.1). */
   | {
       readonly kind: "ice-failed";
       readonly pair: PairId;

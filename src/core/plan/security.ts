@@ -55,7 +55,7 @@ export type PairSecurity =
       readonly kind: "dtls";
       /** `client`: we send the ClientHello. */
       readonly role: "client" | "server";
-      /** Any one that matches will do; all hash names are ones we can check. */
+      /** Those of the strongest hash count, any of them will do (RFC 8122 section 5); all are hashes we can check. */
       readonly fingerprints: readonly Fingerprint[];
       /** Which of our certificates this association was offered with. */
       readonly certificate: CertificateId;

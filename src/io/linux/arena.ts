@@ -1,21 +1,12 @@
-/**
- * Memory that system calls may write to: one WebAssembly memory, so that ciphers compiled to WebAssembly can work in
- * place later. It never moves, never grows and is never freed while its owner lives. Pages are resident once touched.
- */
+/** Packet memory that system calls may write to, and how it is divided. */
+import type { WasmMemory } from "../../srtp/wasm-engine.ts";
+import { allocatePacketMemory, type PacketMemory } from "../packet-memory.ts";
 import { addressOf } from "./libc.ts";
 
-/** The part of the JavaScript API of WebAssembly used here; it comes with the browser's types otherwise. */
-declare const WebAssembly: {
-  readonly Memory: new (size: {
-    readonly initial: number;
-    readonly maximum: number;
-  }) => { readonly buffer: ArrayBuffer };
-};
-
-const pageBytes = 65_536;
 const lineBytes = 64;
 
-export class Arena {
+export class Arena implements PacketMemory {
+  readonly memory: WasmMemory;
   readonly bytes: Uint8Array;
   readonly view: DataView;
   /** Address of offset 0. */
@@ -23,9 +14,9 @@ export class Arena {
   #used = 0;
 
   constructor(sizeBytes: number) {
-    const pages = Math.ceil(sizeBytes / pageBytes);
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    this.bytes = new Uint8Array(memory.buffer);
+    const { memory, bytes } = allocatePacketMemory(sizeBytes);
+    this.memory = memory;
+    this.bytes = bytes;
     this.view = new DataView(memory.buffer);
     this.address = addressOf(memory.buffer);
   }
