@@ -2,12 +2,14 @@
 import { attributeName } from "./attribute.ts";
 import { type AttributeEdits, printAttribute } from "./attribute-edits.ts";
 import type { SdpLine } from "./description.ts";
+import { iceAttributes } from "./write-security.ts";
 
 /**
  * Attributes that end here: written afresh from what was decided (rtpmap, rtcp, mid ...), or of something this relay
  * terminates or takes apart (ICE, keys, bundles).
  */
 const ended = new Set([
+  "bundle-only",
   "candidate",
   "crypto",
   "end-of-candidates",
@@ -19,6 +21,7 @@ const ended = new Set([
   "ice-lite",
   "ice-mismatch",
   "ice-options",
+  "ice-pacing",
   "ice-pwd",
   "ice-ufrag",
   "inactive",
@@ -52,18 +55,6 @@ const ended = new Set([
   "T38MaxBitRate",
 ]);
 
-/** ICE ends here even where the media itself goes through unread. */
-const iceAttributes = new Set([
-  "candidate",
-  "end-of-candidates",
-  "ice-lite",
-  "ice-mismatch",
-  "ice-options",
-  "ice-pwd",
-  "ice-ufrag",
-  "remote-candidates",
-]);
-
 /** Attributes of RTP media or of the session that are nobody's business but the parties'. */
 export function printCarried(lines: readonly SdpLine[], edits: AttributeEdits | undefined): string {
   let text = "";
@@ -73,11 +64,13 @@ export function printCarried(lines: readonly SdpLine[], edits: AttributeEdits | 
   return text;
 }
 
-/** All attributes of media that is relayed unread, but for ICE. */
+/** All attributes of media that is relayed unread, but for ICE and bundles, which end here all the same. */
 export function printUnread(lines: readonly SdpLine[], edits: AttributeEdits | undefined): string {
   let text = "";
   for (const { type, value } of lines) {
-    if (type === "a" && !iceAttributes.has(attributeName(value))) text += printAttribute(edits, value);
+    const name = attributeName(value);
+    const isOurs = name === "bundle-only" || iceAttributes.has(name);
+    if (type === "a" && !isOurs) text += printAttribute(edits, value);
   }
   return text;
 }

@@ -42,6 +42,14 @@ export function printExtensions({ maps, isMixed }: Extensions, edits: AttributeE
   return text;
 }
 
+/** Its number of urn:ietf:params:rtp-hdrext:sdes:mid (RFC 8843 section 15). */
+export function midExtensionOf({ maps }: Extensions): number | undefined {
+  const map = maps.find((text) =>
+    /^extmap:\d+(?:\/[a-z]+)? urn:ietf:params:rtp-hdrext:sdes:mid(?: |$)/.test(text),
+  );
+  return map === undefined ? undefined : extensionId(map);
+}
+
 /** 1 to 14, or 16 to 255 with the two-byte header. */
 function extensionId(attribute: string): number | undefined {
   const match = /^extmap:(\d{1,3})(?:\/[a-z]+)? ./.exec(attribute);

@@ -1,14 +1,19 @@
 /** An SDP as plain values: what the call model wants to know of it. */
 import { type Endpoint, type IpAddress, isUnspecified } from "../core/address.ts";
 import type { PayloadClock } from "../core/plan/plan.ts";
-import { attributeName, attributeValue } from "./attribute.ts";
+import type { Fingerprint } from "../core/plan/security.ts";
 import { type Codec, parsePayloadType, readCodecs } from "./codec.ts";
 import { connectionOf } from "./connection.ts";
-import type { MediaSection, SdpLine, SessionDescription } from "./description.ts";
-import { type Direction, directionOf, withoutReceiving } from "./direction.ts";
+import { type CryptoAttribute, readCrypto } from "./crypto-attribute.ts";
+import type { MediaSection, SessionDescription } from "./description.ts";
+import { type Direction, withoutReceiving } from "./direction.ts";
+import { type Extensions, extensionsFor, midExtensionOf, readSharedExtensions } from "./extensions.ts";
+import type { SetupRole } from "./fingerprint.ts";
+import { type IceDescription, readCandidates } from "./ice-attributes.ts";
 import { type Origin, originOf } from "./origin.ts";
 import { type TransportProtocol, transportProtocol } from "./protocol.ts";
-import { parseRtcpAttribute, type RtcpAttribute } from "./rtcp-attribute.ts";
+import type { RtcpAttribute } from "./rtcp-attribute.ts";
+import { readTraits, type Traits } from "./traits.ts";
 
 export interface SessionSummary {
   /** undefined without a usable o= line. */
@@ -55,54 +60,51 @@ export interface MediaSummary {
   readonly hasBadFormats: boolean;
   readonly ptimeMs: number | undefined;
   readonly mid: string | undefined;
-  /** a=ice-ufrag, of the media or the session. */
+  /** a=ice-ufrag, of the media or the session, whether or not all of ICE is there. */
   readonly hasIce: boolean;
-  /** a=crypto (RFC 4568 section 4). */
-  readonly hasSdes: boolean;
-  /** a=fingerprint, of the media or the session. */
-  readonly hasDtls: boolean;
-}
-
-/** Attributes of one level, as far as anyone asks for them. */
-interface Traits {
-  direction: Direction | undefined;
-  rtcp: RtcpAttribute | undefined;
-  rtcpMux: boolean;
-  rtcpMuxOnly: boolean;
-  ptimeMs: number | undefined;
-  mid: string | undefined;
-  hasIce: boolean;
-  iceOptions: string | undefined;
-  hasSdes: boolean;
-  hasDtls: boolean;
-  bundles: string[][];
-  loopMarks: string[];
+  /** Keys of suites we know, in their order. */
+  readonly crypto: readonly CryptoAttribute[];
+  /** Of hashes we know; the media's own, else the session's. */
+  readonly fingerprints: readonly Fingerprint[];
+  readonly setup: SetupRole | undefined;
+  readonly tlsId: string | undefined;
+  /** Undefined without both ufrag and password. */
+  readonly ice: IceDescription | undefined;
+  /** a=bundle-only (RFC 8843 section 6): port 0 is no rejection. */
+  readonly isBundleOnly: boolean;
+  /** a=ssrc (RFC 5576 section 4.1), each once. */
+  readonly ssrcs: readonly number[];
+  /** a=extmap number of the mid (RFC 8843 section 15). */
+  readonly midExtension: number | undefined;
 }
 
 export function summarise(description: SessionDescription): SessionSummary {
   const traits = readTraits(description.session);
   const connection = connectionOf(description.session);
+  const session = { traits, connection, extensions: readSharedExtensions(description.session) };
   return {
     origin: originOf(description),
     connection,
     bundles: traits.bundles,
     loopMarks: traits.loopMarks,
-    media: description.media.map((section, index) => summariseMedia(section, index, { traits, connection })),
+    media: description.media.map((section, index) => summariseMedia(section, index, session)),
   };
 }
 
 interface SessionLevel {
   readonly traits: Traits;
   readonly connection: IpAddress | undefined;
+  readonly extensions: Extensions;
 }
 
 function summariseMedia(section: MediaSection, index: number, session: SessionLevel): MediaSummary {
   const traits = readTraits(section.lines);
   const protocol = transportProtocol(section.protocol);
-  const isLiveRtp = protocol.transport === "rtp" && section.port !== 0;
+  const isLiveRtp = protocol.transport === "rtp" && (section.port !== 0 || traits.isBundleOnly);
   const ip = connectionOf(section.lines) ?? session.connection;
   const isNowhere = ip !== undefined && isUnspecified(ip);
-  const isHeldByAddress = isNowhere && !isTrickling(section, traits, session.traits);
+  const trickles = mayTrickle(traits, session.traits, section.port === 9 && isNowhere);
+  const isHeldByAddress = isNowhere && !trickles;
   const isReachable = ip !== undefined && !isNowhere && section.port !== 0;
   const remote = isReachable ? { ip, port: section.port } : undefined;
   const remoteRtcp = remote === undefined ? undefined : rtcpEndpoint(remote, section, traits.rtcp);
@@ -128,17 +130,40 @@ function summariseMedia(section: MediaSection, index: number, session: SessionLe
     hasBadFormats: isLiveRtp && section.formats.some((format) => parsePayloadType(format) === undefined),
     ptimeMs: traits.ptimeMs,
     mid: traits.mid,
-    hasIce: traits.hasIce || session.traits.hasIce,
-    hasSdes: traits.hasSdes,
-    hasDtls: traits.hasDtls || session.traits.hasDtls,
+    hasIce: (traits.ufrag ?? session.traits.ufrag) !== undefined,
+    crypto: readCrypto(section.lines),
+    fingerprints: traits.fingerprints ?? session.traits.fingerprints ?? [],
+    setup: traits.setup ?? session.traits.setup,
+    tlsId: traits.tlsId ?? session.traits.tlsId,
+    ice: iceOf(section, traits, session.traits, trickles),
+    isBundleOnly: traits.isBundleOnly,
+    ssrcs: traits.ssrcs,
+    midExtension: midExtensionOf(extensionsFor(section.lines, session.extensions)),
   };
 }
 
-/** The address is yet to come, by trickled candidates (RFC 8840 section 4.1.1): not a hold. */
-function isTrickling(section: MediaSection, own: Traits, session: Traits): boolean {
-  if (!own.hasIce && !session.hasIce) return false;
+/**
+ * The address may be yet to come, by trickled candidates (RFC 8840 section 4.1.1): 0.0.0.0 is no hold then. Without
+ * a=ice-options the address has to show it.
+ */
+function mayTrickle(own: Traits, session: Traits, isPlaceholder: boolean): boolean {
+  if (own.ufrag === undefined && session.ufrag === undefined) return false;
   const options = own.iceOptions ?? session.iceOptions;
-  return options === undefined ? section.port === 9 : options.includes("trickle");
+  return options === undefined ? isPlaceholder : options.includes("trickle");
+}
+
+function iceOf(section: MediaSection, own: Traits, session: Traits, trickles: boolean): MediaSummary["ice"] {
+  const ufrag = own.ufrag ?? session.ufrag;
+  const password = own.password ?? session.password;
+  if (ufrag === undefined || password === undefined) return undefined;
+  return {
+    ufrag,
+    password,
+    isLite: own.isIceLite || session.isIceLite,
+    trickles,
+    candidates: readCandidates(section.lines, ufrag),
+    hasEnded: own.hasEnded || session.hasEnded,
+  };
 }
 
 function isSame(a: Endpoint, b: Endpoint | undefined): boolean {
@@ -164,71 +189,4 @@ function payloadClocks(codecs: readonly Codec[]): readonly PayloadClock[] {
     if (clockRateHz > 0) clocks.push({ payloadType, clockRateHz });
   }
   return clocks;
-}
-
-function readTraits(lines: readonly SdpLine[]): Traits {
-  const traits: Traits = {
-    direction: directionOf(lines),
-    rtcp: undefined,
-    rtcpMux: false,
-    rtcpMuxOnly: false,
-    ptimeMs: undefined,
-    mid: undefined,
-    hasIce: false,
-    iceOptions: undefined,
-    hasSdes: false,
-    hasDtls: false,
-    bundles: [],
-    loopMarks: [],
-  };
-  for (const { type, value } of lines) if (type === "a") readTrait(traits, value);
-  return traits;
-}
-
-function readTrait(traits: Traits, text: string): void {
-  switch (attributeName(text)) {
-    case "rtcp":
-      traits.rtcp ??= parseRtcpAttribute(attributeValue(text));
-      break;
-    case "rtcp-mux":
-      traits.rtcpMux = true;
-      break;
-    case "rtcp-mux-only":
-      traits.rtcpMuxOnly = true;
-      break;
-    case "ptime":
-      traits.ptimeMs ??= parsePtime(attributeValue(text));
-      break;
-    case "mid":
-      traits.mid ??= attributeValue(text) || undefined;
-      break;
-    case "ice-ufrag":
-      traits.hasIce = true;
-      break;
-    case "ice-options":
-      traits.iceOptions ??= attributeValue(text);
-      break;
-    case "crypto":
-      traits.hasSdes = true;
-      break;
-    case "fingerprint":
-      traits.hasDtls = true;
-      break;
-    case "rtpengine":
-      traits.loopMarks.push(attributeValue(text));
-      break;
-    case "group":
-      if (text.startsWith("group:BUNDLE ")) traits.bundles.push(words(text.slice("group:BUNDLE ".length)));
-      break;
-  }
-}
-
-function words(text: string): string[] {
-  return text.split(" ").filter((word) => word !== "");
-}
-
-/** Whole milliseconds, 1 to 9999; anything else counts as absent. */
-function parsePtime(text: string): number | undefined {
-  const match = /^([1-9]\d{0,3})(?!\d)/.exec(text);
-  return match === null ? undefined : Number(match[1]);
 }

@@ -9,6 +9,14 @@ import type { MediaSection, SdpLine } from "./description.ts";
 import { type Direction, directionOf } from "./direction.ts";
 import { type Extensions, extensionsFor, printExtensions } from "./extensions.ts";
 import { transportProtocol } from "./protocol.ts";
+import {
+  type IceDraft,
+  type PassedLines,
+  printIce,
+  printInheritedSecrecy,
+  printSecrecy,
+  type SecrecyDraft,
+} from "./write-security.ts";
 
 export interface MediaDraft {
   /**
@@ -31,6 +39,11 @@ export interface MediaDraft {
   readonly ptimeMs: number | undefined;
   /** The codecs to write, in order; those of a rejected or unread m-line stay as they came. */
   readonly codecs: readonly Codec[];
+  /** Of RTP. `passed`: the other party's keys and DTLS lines go through as they came, as those of other media always do. */
+  readonly secrecy: SecrecyDraft | "passed" | undefined;
+  readonly ice: IceDraft | undefined;
+  /** a=bundle-only (RFC 8843 section 6): port 0, and no transport of its own to describe. */
+  readonly isBundleOnly: boolean;
 }
 
 export interface LocalMedia {
@@ -46,6 +59,8 @@ export interface MediaContext {
   readonly sharedExtensions: Extensions;
   /** `original-sendrecv`: the direction of the session level, if any; undefined: we write our own. */
   readonly keptDirection: KeptDirection | undefined;
+  /** Of the other party's session level. */
+  readonly sessionLines: readonly SdpLine[];
 }
 
 export interface KeptDirection {
@@ -59,14 +74,16 @@ export function writeMedia(
 ): string {
   const isRtp = transportProtocol(draft.protocol).transport === "rtp";
   const head = `${printMediaLine(draft, isRtp)}${printInformation(draft.source.lines)}${printPlace(draft)}`;
-  const body = isRtp ? writeRtp(draft, context, edits) : printUnread(draft.source.lines, edits);
+  const body = isRtp ? writeRtp(draft, context, edits) : writeUnread(draft, context, edits);
   return `${head}${printBandwidth(draft.source.lines)}${body}${edits?.addedText ?? ""}`;
 }
 
-function printMediaLine({ source, local, protocol, codecs }: MediaDraft, isRtp: boolean): string {
+function printMediaLine(draft: MediaDraft, isRtp: boolean): string {
+  const { source, local, protocol, codecs } = draft;
+  const port = draft.isBundleOnly ? 0 : (local?.rtpPort ?? 0);
   const isPlain = !isRtp || local === undefined || codecs.length === 0;
   const formats = isPlain ? source.formats.join(" ") : codecs.map((codec) => codec.payloadType).join(" ");
-  return `m=${source.kind} ${local?.rtpPort ?? 0} ${protocol} ${formats === "" && isRtp ? "0" : formats}\r\n`;
+  return `m=${source.kind} ${port} ${protocol} ${formats === "" && isRtp ? "0" : formats}\r\n`;
 }
 
 function printInformation(lines: readonly SdpLine[]): string {
@@ -74,8 +91,10 @@ function printInformation(lines: readonly SdpLine[]): string {
   return information === undefined || information === "" ? "" : `i=${information}\r\n`;
 }
 
-function printPlace({ local, zeroesAddress, family }: MediaDraft): string {
-  const ip = local === undefined || zeroesAddress ? unspecifiedIp(family) : local.ip;
+function printPlace({ local, zeroesAddress, family, ice }: MediaDraft): string {
+  // An ICE agent would take 0.0.0.0 for "candidates follow"; a=sendonly says what is meant.
+  const isZero = local === undefined || (zeroesAddress && ice?.kind !== "own");
+  const ip = isZero ? unspecifiedIp(family) : local.ip;
   return `c=${printConnection(ip)}\r\n`;
 }
 
@@ -84,6 +103,7 @@ function writeRtp(draft: MediaDraft, context: MediaContext, edits: AttributeEdit
   const label = findAttribute(source.lines, "label");
   let text = draft.mid === undefined ? "" : printAttribute(edits, `mid:${draft.mid}`);
   if (label !== undefined && label !== "") text += printAttribute(edits, `label:${label}`);
+  if (draft.isBundleOnly) text += printAttribute(edits, "bundle-only");
   if (local === undefined) return text;
   text += printCodecs(draft.codecs, edits);
   text += printExtensions(extensionsFor(source.lines, context.sharedExtensions), edits);
@@ -94,11 +114,33 @@ function writeRtp(draft: MediaDraft, context: MediaContext, edits: AttributeEdit
       ? draft.direction
       : (directionOf(source.lines) ?? context.keptDirection.ofSession);
   if (direction !== undefined) text += printAttribute(edits, direction);
-  text += printRtcp(draft, local, edits);
+  const passed = passedLines(draft, context);
+  if (!draft.isBundleOnly) {
+    text += printRtcp(draft, local, edits);
+    text += printSecrecy(draft.secrecy, passed, edits);
+  }
   if (draft.ptimeMs !== undefined) text += printAttribute(edits, `ptime:${draft.ptimeMs}`);
   const maxPtime = /^[1-9]\d{0,3}(?!\d)/.exec(findAttribute(source.lines, "maxptime") ?? "");
   if (maxPtime !== null) text += printAttribute(edits, `maxptime:${maxPtime[0]}`);
-  return text;
+  const isMuxSettled = draft.rtcpMux && local.rtcpPort === local.rtpPort;
+  return draft.isBundleOnly ? text : text + printIce(draft.ice, isMuxSettled, passed, edits);
+}
+
+function writeUnread(draft: MediaDraft, context: MediaContext, edits: AttributeEdits | undefined): string {
+  const { lines } = draft.source;
+  const hasMid = draft.mid === undefined || findAttribute(lines, "mid") !== undefined;
+  let text = hasMid ? "" : printAttribute(edits, `mid:${draft.mid}`);
+  text += printUnread(lines, edits);
+  if (draft.isBundleOnly) text += printAttribute(edits, "bundle-only");
+  if (draft.local === undefined) return text;
+  const passed = passedLines(draft, context);
+  // A fingerprint often stands above the m-lines, and what is relayed unread cannot do without.
+  if (draft.protocol.toUpperCase().includes("TLS")) text += printInheritedSecrecy(passed, edits);
+  return draft.isBundleOnly ? text : text + printIce(draft.ice, false, passed, edits);
+}
+
+function passedLines(draft: MediaDraft, context: MediaContext): PassedLines {
+  return { own: draft.source.lines, session: context.sessionLines };
 }
 
 function printCodecs(codecs: readonly Codec[], edits: AttributeEdits | undefined): string {

@@ -35,6 +35,10 @@ export interface SessionDraft {
   readonly attributes: readonly AttributeEdit[];
   /** `original-sendrecv`: direction attributes pass as they came. */
   readonly keepsDirection: boolean;
+  /** Mids of each a=group:BUNDLE (RFC 8843 section 7), the m-line whose transport serves them first. */
+  readonly bundles: readonly (readonly string[])[];
+  /** a=ice-lite: our end answers checks and sends none. */
+  readonly isIceLite: boolean;
 }
 
 export interface WrittenSdp {
@@ -82,6 +86,8 @@ function printSession(draft: SessionDraft, sessionName: string): string {
   text += printBandwidth(lines);
   text += `t=${lastLine(lines, "t") || "0 0"}\r\n`;
   if (draft.loopMark !== undefined) text += printAttribute(edits, `rtpengine:${draft.loopMark}`);
+  if (draft.isIceLite) text += printAttribute(edits, "ice-lite");
+  for (const mids of draft.bundles) text += printAttribute(edits, `group:BUNDLE ${mids.join(" ")}`);
   return text + printCarried(lines, edits) + (edits?.addedText ?? "");
 }
 
@@ -95,6 +101,7 @@ function printMedia(session: SessionDraft, media: readonly MediaDraft[]): string
   const context = {
     sharedExtensions: readSharedExtensions(lines),
     keptDirection: session.keepsDirection ? { ofSession: directionOf(lines) } : undefined,
+    sessionLines: lines,
   };
   const editsByKind = new Map<string, AttributeEdits | undefined>();
   let text = "";

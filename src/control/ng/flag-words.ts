@@ -1,4 +1,5 @@
 /** The words of the list `flags`, except those that start with a key's name (`replace-origin`). */
+import { useWebRtc } from "./security-words.ts";
 import { accepted, applied, refused, type Word, WordTable, warned } from "./word-table.ts";
 
 /** Addressing, NAT and learning. */
@@ -55,18 +56,34 @@ const sdpFlags: readonly Word[] = [
   }),
   warned("strip-extmap", "take out RTP header extensions"),
   warned("inactive", "media start inactive"),
-  warned("ICE-reject|reject-ICE", "reject media with ICE"),
-  accepted("no-tls-id", "concerns DTLS alone"),
-  accepted("trickle-ICE", "concerns ICE alone"),
+  applied("ICE-reject|reject-ICE", "the party that speaks is told we do no ICE", (request) => {
+    request.media.rejectsIce = true;
+  }),
+  applied("trickle-ICE", "our offers say that candidates may follow", (request) => {
+    request.media.tricklesIce = true;
+  }),
 ];
 
 /** Encryption. */
 const cryptoFlags: readonly Word[] = [
-  refused("WebRTC", "DTLS-SRTP with ICE, rtcp-mux and BUNDLE"),
-  accepted("recrypt", "nothing is passed through encrypted"),
-  accepted("pad-crypto", "concerns crypto lines alone"),
-  warned("passthrough", "media pass without an end of ICE or encryption"),
-  accepted("no-passthrough", "always so"),
+  applied(
+    "WebRTC",
+    "DTLS-SRTP with feedback, ICE with trickling, rtcp-mux and BUNDLE required, a=mid, no SDES, no a=rtcp",
+    useWebRtc,
+  ),
+  applied("recrypt", "SRTP gets keys of our own even where it could pass", (request) => {
+    request.media.recrypts = true;
+  }),
+  applied("passthrough", "encryption and ICE are the parties' own", (request) => {
+    request.media.passthrough = true;
+  }),
+  applied("no-passthrough", "encryption and ICE end here", (request) => {
+    request.media.passthrough = false;
+  }),
+  applied("no-tls-id", "no a=tls-id", (request) => {
+    request.media.showsTlsId = false;
+  }),
+  accepted("pad-crypto", "always so"),
 ];
 
 /** Codecs and the media engine. */

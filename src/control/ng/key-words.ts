@@ -2,23 +2,28 @@
 import { isUnspecified, parseIp } from "../../core/address.ts";
 import {
   blockModeWords,
-  bundleWords,
   dropTrafficWords,
-  dtlsWords,
-  iceLiteWords,
-  iceWords,
   learningWords,
   offOrWarned,
-  osrtpWords,
   replaceWords,
   rtcpMuxWords,
-  sdesWords,
   supportsWords,
   t38Words,
-  transportWords,
 } from "./list-words.ts";
 import { identifier, type NgRequest, quoted } from "./request.ts";
 import { sdpKeys } from "./sdp-words.ts";
+import {
+  bundleWords,
+  dtlsWords,
+  iceLiteWords,
+  iceWords,
+  osrtpWords,
+  passthroughWords,
+  readFingerprintHash,
+  readSdes,
+  sdesWords,
+  transportWords,
+} from "./security-words.ts";
 import { integerOf, isList, type NgValue, wordsOf } from "./value.ts";
 import { type Effect, type Key, useListWord, type Word, WordTable } from "./word-table.ts";
 
@@ -137,19 +142,15 @@ const mediaKeys: readonly Key[] = [
   listKey("ICE", iceWords, "ICE towards the peer"),
   listKey("ICE-lite", iceLiteWords, "which side is ICE lite"),
   listKey("bundle", bundleWords, "several media on one port", true),
-  {
-    ...listKey(
-      "SDES",
-      sdesWords,
-      "SRTP keys in the body; `no-`, `only-`, `order:` and `offerer_pref:` with suites are accepted",
-      true,
-    ),
-    read: readSdes,
-  },
+  { ...listKey("SDES", sdesWords, "SRTP keys in the body (RFC 4568 section 4)", true), read: readSdes },
   listKey("DTLS|DTLS-reverse", dtlsWords, "DTLS-SRTP"),
-  key("DTLS-fingerprint", "accepted", "concerns DTLS alone"),
+  textKey(
+    "DTLS-fingerprint",
+    "hash we show: SHA-1, -224, -256, -384, -512; else the peer's",
+    readFingerprintHash,
+  ),
   listKey("OSRTP", osrtpWords, "opportunistic SRTP", true),
-  listKey("passthrough|passthru", offOrWarned("on|yes|enable|enabled"), "media passthrough"),
+  listKey("passthrough|passthru", passthroughWords, "encryption and ICE are the parties' own"),
   ...sdpKeys,
   key("ptime|ptime-reverse|reverse-ptime", "warned", "packet length, needs transcoding"),
   listKey("T.38|T38", t38Words, "T.38 gateway", true),
@@ -178,14 +179,6 @@ function readTransport(request: NgRequest, value: NgValue): void {
   const entry = keyWords.find("transport-protocol");
   if (entry !== undefined && typeof value === "string") useListWord(request, entry, value);
   else request.warnings.push("Value of 'transport-protocol' is no text");
-}
-
-function readSdes(request: NgRequest, value: NgValue): void {
-  const entry = keyWords.find("sdes");
-  for (const word of wordsOf(value)) {
-    const isSuiteList = /^(no-|only-|order:|offerer_pref:)/.test(word);
-    if (!isSuiteList && entry !== undefined) useListWord(request, entry, word);
-  }
 }
 
 const recordNames =

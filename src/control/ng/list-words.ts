@@ -53,54 +53,6 @@ export const supportsWords = new WordTable<Word>([
   }),
 ]);
 
-export const iceWords = new WordTable<Word>([
-  applied("remove", "take ICE out", (request) => {
-    request.media.ice = "remove";
-  }),
-  applied("default", "as `remove`", (request) => {
-    request.media.ice = "default";
-  }),
-  warned("optional", "ICE is taken out all the same"),
-  refused("force", "ICE towards the peer"),
-  refused("force-relay", "ICE towards the peer, relay candidate only"),
-  accepted("lite|lite-fw|lite-fwd|lite-forward|lite-offer", "concerns ICE alone"),
-  accepted(
-    "lite-backward|lite-backwards|lite-reverse|lite-answer|lite-back|lite-bkw|lite-bk",
-    "concerns ICE alone",
-  ),
-  accepted("lite-both|lite-off|lite-no|lite-none|no-lite", "concerns ICE alone"),
-  accepted("trickle|ice2", "concerns ICE alone"),
-]);
-
-export const iceLiteWords = new WordTable<Word>([
-  accepted("off|none|no|both", "concerns ICE alone"),
-  accepted("forward|offer|fwd|fw", "concerns ICE alone"),
-  accepted("backward|backwards|reverse|answer|back|bkw|bk", "concerns ICE alone"),
-]);
-
-export const bundleWords = new WordTable<Word>([
-  accepted("reject", "BUNDLE is taken out"),
-  warned("accept|offer", "media stay on ports of their own"),
-  refused("require|strict", "all media on one port"),
-]);
-
-export const sdesWords = new WordTable<Word>([
-  accepted("off|no|disable|disabled", "no crypto lines"),
-  accepted("pad|lifetime|static|nonew|prefer|priority", "concerns crypto lines alone"),
-  accepted("unencrypted_srtp|unencrypted_srtcp|unauthenticated_srtp", "concerns crypto lines alone"),
-  accepted("encrypted_srtp|encrypted_srtcp|authenticated_srtp", "concerns crypto lines alone"),
-]);
-
-export const dtlsWords = new WordTable<Word>([
-  accepted("off|no|disable|disabled", "no DTLS"),
-  accepted("passive|active", "concerns DTLS alone"),
-]);
-
-export const osrtpWords = new WordTable<Word>([
-  accepted("accept|accept-RFC|accept-legacy", "plain RTP is answered"),
-  warned("offer|offer-RFC|offer-legacy", "plain RTP is offered"),
-]);
-
 export const t38Words = new WordTable<Word>([
   warned("decode|force|stop", "T.38 gateway"),
   accepted(
@@ -108,19 +60,6 @@ export const t38Words = new WordTable<Word>([
     "concerns the gateway alone",
   ),
   accepted("no-IAF|FEC", "concerns the gateway alone"),
-]);
-
-export const transportWords = new WordTable<Word>([
-  ...["RTP/AVP", "RTP/AVPF"].map((profile) =>
-    applied(profile, "plain RTP", (request) => {
-      request.media.transportProtocol = profile;
-    }),
-  ),
-  applied("accept", "as offered", (request) => {
-    request.media.transportProtocol = undefined;
-  }),
-  refused("RTP/SAVP|RTP/SAVPF", "SRTP"),
-  refused("UDP/TLS/RTP/SAVP|UDP/TLS/RTP/SAVPF", "DTLS-SRTP"),
 ]);
 
 /** Keys whose `off` costs nothing and whose `on` is an extra, by what `on` would be. */

@@ -54,7 +54,17 @@ const attribute = fc.oneof(
     "extmap:15 urn:x",
     "ice-options:trickle",
     "ice-ufrag:abcd",
+    "ice-pwd:abcdefghijklmnopqrstuv",
     "candidate:1 1 UDP 1 192.0.2.1 9 typ host",
+    "candidate:1 1 UDP 1 x.local 9 typ host ufrag abcd",
+    "end-of-candidates",
+    "crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^20|1:4",
+    "fingerprint:sha-1 00:11",
+    "setup:actpass",
+    "tls-id:abcdefghijklmnopqrst",
+    "bundle-only",
+    "ssrc:1 cname:x",
+    "extmap:2 urn:ietf:params:rtp-hdrext:sdes:mid",
   ),
   noise,
 );
@@ -70,7 +80,7 @@ const mediaLine = fc
   .tuple(
     fc.constantFrom("audio", "video", "image", "application", "message"),
     fc.constantFrom("0", "9", "4000", "65535", "4000/2", "x"),
-    fc.constantFrom("RTP/AVP", "RTP/SAVPF", "udptl", "UDP/DTLS/SCTP", "TCP/MSRP"),
+    fc.constantFrom("RTP/AVP", "RTP/SAVPF", "udptl", "UDP/TLS/RTP/SAVPF", "UDP/DTLS/SCTP", "TCP/MSRP"),
     words,
   )
   .map(([kind, port, protocol, formats]) => `m=${kind} ${port} ${protocol} ${formats}`);
@@ -89,3 +99,12 @@ export const almostSdp = fc
     fc.constantFrom("\r\n", "\n"),
   )
   .map(([start, lines, end]) => start + lines.map((line) => line + end).join(""));
+
+/** A record as a literal would make it, with a prototype. */
+export function recordOf<Value>(
+  model: {
+    readonly [Key in keyof Value]: fc.Arbitrary<Value[Key]>;
+  },
+): fc.Arbitrary<Value> {
+  return fc.record(model, { noNullPrototype: true }) as fc.Arbitrary<Value>;
+}

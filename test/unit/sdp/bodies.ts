@@ -51,6 +51,9 @@ export function plainDrafts(source: SessionDescription): readonly MediaDraft[] {
       mid: seen.mid,
       ptimeMs: seen.ptimeMs,
       codecs: seen.codecs,
+      secrecy: undefined,
+      ice: undefined,
+      isBundleOnly: false,
     };
   });
 }
@@ -72,7 +75,15 @@ export function rewrite(source: SessionDescription, { session = {}, media = {} }
     loopMark: undefined,
     attributes: [],
     keepsDirection: false,
+    bundles: [],
+    isIceLite: false,
     ...session,
   };
   return writeSdp(draft, drafts);
+}
+
+/** What comes in, a line of dashes, what goes out. */
+export function golden(text: string, changes: Changes = {}): void {
+  const [source = "", expected = ""] = text.split(/^\s*-{4,}\s*$/m);
+  assert.equal(rewrite(parsed(source), changes).text, body(expected));
 }

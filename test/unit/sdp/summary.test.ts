@@ -138,23 +138,100 @@ suite("sdp/summary", (test) => {
   });
 
   test("the rest", () => {
-    const media = firstMedia(`${head}
-      a=fingerprint:sha-256 00:11
-      m=video 4000 RTP/SAVPF 96
-      a=ptime:30
-      a=mid:v0
-      a=ice-ufrag:abcd
-      a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x`);
-    const { ptimeMs, mid, hasIce, hasSdes, hasDtls, isRelayed } = media;
-    assert.deepEqual(
-      { ptimeMs, mid, hasIce, hasSdes, hasDtls, isRelayed },
-      { ptimeMs: 30, mid: "v0", hasIce: true, hasSdes: true, hasDtls: true, isRelayed: true },
-    );
+    const rest = facts("m=video 4000 RTP/AVP 96\na=ptime:30\na=mid:v0", "ptimeMs", "mid", "isRelayed");
+    assert.deepEqual(rest, [30, "v0", true]);
     assert.deepEqual(facts("m=message 4000 TCP/MSRP *", "isRelayed"), [false]);
     for (const text of ["0", "x", "-20", "100000"]) {
       assert.deepEqual(facts(`m=audio 4000 RTP/AVP 0\na=ptime:${text}`, "ptimeMs"), [undefined], text);
     }
     assert.deepEqual(facts("m=audio 4000 RTP/AVP 0\na=ptime:20.5", "ptimeMs"), [20]);
+  });
+
+  test("keys and DTLS: the media's, else the session's; crypto of the media alone", () => {
+    const sha1 = (byte: string) => `sha-1 ${new Array(20).fill(byte).join(":")}`;
+    const lines = `
+      a=fingerprint:${sha1("01")}
+      a=setup:actpass
+      a=tls-id:session
+      a=crypto:9 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj
+      m=audio 4000 RTP/SAVP 0`;
+    const secrecy = (more: string) => {
+      const { crypto, fingerprints, setup, tlsId } = firstMedia(`${head}${lines}\n${more}`);
+      return [crypto.map(({ tag }) => tag), fingerprints.map(({ value }) => value[0]), setup, tlsId];
+    };
+    assert.deepEqual(secrecy("a=x"), [[], [1], "actpass", "session"]);
+    assert.deepEqual(
+      secrecy(`a=fingerprint:${sha1("02")}
+        a=fingerprint:${sha1("03")}
+        a=setup:active
+        a=tls-id:media
+        a=crypto:1 F8_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj
+        a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj`),
+      [[2], [2, 3], "active", "media"],
+    );
+    assert.deepEqual(secrecy("a=fingerprint:md5 00"), [[], [], "actpass", "session"]);
+  });
+
+  test("ICE: the media's, else the session's, and nothing without both halves of the credentials", () => {
+    const ice = (session: string, media: string) =>
+      firstMedia(`${head}\n${session}\nm=audio 4000 RTP/AVP 0\n${media}`).ice;
+    const pwd = "a=ice-pwd:abcdefghijklmnopqrstuv";
+    const base = {
+      ufrag: "uuuu",
+      password: "abcdefghijklmnopqrstuv",
+      isLite: false,
+      trickles: false,
+      hasEnded: false,
+    };
+    assert.deepEqual(ice(`a=ice-ufrag:uuuu\n${pwd}`, "a=x"), { ...base, candidates: [] });
+    assert.equal(ice("a=x", "a=ice-ufrag:uuuu"), undefined);
+    assert.equal(ice("a=x", pwd), undefined);
+    const full = ice(
+      "a=ice-lite\na=ice-options:ice2 trickle\na=ice-ufrag:ssss",
+      `a=ice-ufrag:uuuu\n${pwd}
+      a=candidate:1 1 UDP 7 192.0.2.1 4000 typ host
+      a=candidate:1 1 UDP 7 abc.local 4000 typ host
+      a=end-of-candidates`,
+    );
+    const endpoint = { ip: "192.0.2.1", port: 4000 };
+    assert.deepEqual(full, {
+      ...base,
+      isLite: true,
+      trickles: true,
+      hasEnded: true,
+      candidates: [{ foundation: "1", component: 1, priority: 7, endpoint, type: "host" }],
+    });
+    const nowhere = (port: number, more = "a=x") =>
+      firstMedia(`${head}\nm=audio ${port} RTP/AVP 0\nc=IN IP4 0.0.0.0\na=ice-ufrag:uuuu\n${pwd}\n${more}`)
+        .ice?.trickles;
+    assert.deepEqual([nowhere(9), nowhere(4000), nowhere(9, "a=ice-options:ice2")], [true, false, false]);
+  });
+
+  test("bundles: a=bundle-only with port 0 is alive, mids and SSRCs to tell m-lines apart", () => {
+    const media = firstMedia(`${head}
+      a=extmap:5 urn:example
+      a=extmap:4/recvonly urn:ietf:params:rtp-hdrext:sdes:mid
+      m=video 0 RTP/AVP 34
+      a=bundle-only
+      a=ssrc:7 cname:x
+      a=ssrc:7 msid:y
+      a=ssrc:4294967295
+      a=ssrc:4294967296 cname:x
+      a=ssrc:x`);
+    assert.deepEqual(
+      [media.isBundleOnly, media.remote, media.codecs.length, media.ssrcs, media.midExtension],
+      [true, undefined, 1, [7, 4294967295], 4],
+    );
+    const own = facts(
+      "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\nm=video 9 RTP/AVP 34\na=extmap:5 urn:x",
+      "midExtension",
+    );
+    assert.deepEqual(own, [undefined]);
+    assert.deepEqual(
+      facts("m=video 9 RTP/AVP 34\na=extmap:5 urn:ietf:params:rtp-hdrext:sdes:mid2", "midExtension"),
+      [undefined],
+    );
+    assert.deepEqual(facts("m=video 0 RTP/AVP 34", "isBundleOnly", "codecs", "ssrcs"), [false, [], []]);
   });
 
   test("the session", () => {

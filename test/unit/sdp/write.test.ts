@@ -5,13 +5,7 @@ import { parseSdp } from "../../../src/sdp/parse.ts";
 import { fuzzRuns } from "../../support/fuzz-runs.ts";
 import { suite } from "../../support/suite.ts";
 import { almostSdp } from "./arbitrary.ts";
-import { body, type Changes, ip, parsed, rewrite } from "./bodies.ts";
-
-/** What comes in, a line of dashes, what goes out. */
-function golden(text: string, changes: Changes = {}): void {
-  const [source = "", expected = ""] = text.split(/^\s*-{4,}\s*$/m);
-  assert.equal(rewrite(parsed(source), changes).text, body(expected));
-}
+import { golden, ip, parsed, rewrite } from "./bodies.ts";
 
 suite("sdp/write", (test) => {
   test("a plain offer: order of lines, c= in the section, what is written afresh", () => {

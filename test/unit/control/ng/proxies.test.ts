@@ -50,6 +50,7 @@ suite("control/ng as the proxies speak it", (test) => {
       rtcpMux: new Set(["demux"] as const),
       receivedFrom: "192.0.2.33",
       rtcpAttribute: "none" as const,
+      sdes: { ...newMediaDraft().sdes, isOff: true },
     };
     const tags = { fromTag: "ft1", toTag: "tt1", viaBranch: "z9hG4bK-1-0" };
     assert.deepEqual(request, { kind: "offer", callId: "1-2@192.0.2.1", ...tags, sdp, options });
@@ -117,7 +118,11 @@ suite("control/ng as the proxies speak it", (test) => {
     const rig = new Rig();
     const { id, request, log } = rig.call(text);
     assert.equal(log, "Unknown flag: 'vendor-word'");
-    assert.equal(request.kind === "offer" && request.options.receivedFrom, "192.0.2.33");
+    const options = request.kind === "offer" ? request.options : undefined;
+    assert.deepEqual(
+      [options?.receivedFrom, options?.dtls, options?.sdes.isOff, options?.transportProtocol],
+      ["192.0.2.33", "off", true, "RTP/AVP"],
+    );
     const reply = rig.reply(id, { kind: "refused", reason: "sessions-exhausted" });
     const [send] = reply;
     assert.deepEqual(

@@ -178,7 +178,7 @@ suite("control/ng/server", (test) => {
       deleteDelaySec: 5,
     });
     assert.deepEqual(asked({ "delete-delay": "-1" }), base);
-    assert.deepEqual(asked({ "delete-delay": "soon", flags: ["WebRTC"] }), base);
+    assert.deepEqual(asked({ "delete-delay": "soon", flags: ["block-DTMF"] }), base);
 
     const nothing = "Call-ID not found or tags didn't match";
     for (const reason of ["unknown-call", "unknown-tag", "tags-mismatch"] as const) {
