@@ -1,13 +1,14 @@
 /** All calls, who owns which pair, and what is due when. Everything but the calls themselves can be drawn from them. */
+import { DeadlineHeap } from "../core/deadline-heap.ts";
 import type { CounterReader } from "../core/plan/counters.ts";
 import type { GroupId, PairId } from "../core/plan/plan.ts";
 import type { Random } from "../core/random.ts";
 import type { MonotonicMs } from "../core/time.ts";
 import type { CallAction } from "./actions.ts";
 import type { AddressJudge } from "./address-judge.ts";
-import { DeadlineHeap } from "./deadline-heap.ts";
 import { newCall } from "./leg.ts";
 import type { CallOptions } from "./options.ts";
+import type { SecurityTools } from "./secure-offer.ts";
 import { pairSettings } from "./settings.ts";
 import type { CallState, LegState, Now, PairState } from "./state.ts";
 import { fateOf, nextLookMs } from "./timeouts.ts";
@@ -30,13 +31,14 @@ export class CallStore {
   readonly options: CallOptions;
   readonly counters: CounterReader;
   readonly judge: AddressJudge;
+  readonly tools: SecurityTools;
   /** Our value in a=rtpengine, by which we know a body that went through us before. */
   readonly loopMark: string;
   readonly calls = new Map<string, CallState>();
   isShuttingDown = false;
   readonly #random: Random;
   readonly #owners = new Map<PairId, string>();
-  readonly #deadlines = new DeadlineHeap();
+  readonly #deadlines = new DeadlineHeap<string>();
   #nextPair = 1;
   #nextGroup = 1;
 
@@ -45,6 +47,7 @@ export class CallStore {
     this.counters = parts.counters;
     this.judge = parts.judge;
     this.#random = parts.random;
+    this.tools = { random: parts.random, certificates: parts.options.certificates };
     this.loopMark = [...parts.random.bytes(6)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 

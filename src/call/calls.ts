@@ -8,7 +8,7 @@
 import type { IpAddress } from "../core/address.ts";
 import { identifierSizeBytesMax, requestsWaitingPerCallMax } from "../core/limits.ts";
 import type { CounterReader } from "../core/plan/counters.ts";
-import type { RelayEvent } from "../core/plan/plan.ts";
+import type { PairId, RelayEvent } from "../core/plan/plan.ts";
 import type { Random } from "../core/random.ts";
 import type { MonotonicMs, UnixMs } from "../core/time.ts";
 import type { CallAction } from "./actions.ts";
@@ -39,6 +39,7 @@ import {
 } from "./signalling.ts";
 import type { CallState, Now, QueuedRequest } from "./state.ts";
 import { fateOf } from "./timeouts.ts";
+import { isTransportEvent, noteTransport } from "./transport-facts.ts";
 
 /** Calls looked at by one `handleTimeout`; the rest is due at once again. */
 const looksPerTimeoutMax = 256;
@@ -75,6 +76,9 @@ export class Calls {
       if (call !== undefined) this.#runWaiting(call, nowMs, out);
     } else if (event.kind === "source-proven" && event.component === "rtp") {
       this.#noteProven(event.pair, event.source.ip);
+    } else if (isTransportEvent(event)) {
+      const call = this.#store.ownerOf(event.pair);
+      if (call !== undefined) noteTransport(call, event);
     }
     return out;
   }
@@ -104,6 +108,11 @@ export class Calls {
   report(nowMs: MonotonicMs, callId: string): CallReport | undefined {
     const call = this.#store.calls.get(callId);
     return call === undefined ? undefined : reportCall(call, nowMs);
+  }
+
+  /** The call that a pair serves; undefined once it is closed. */
+  callIdOf(pair: PairId): string | undefined {
+    return this.#store.ownerOf(pair)?.callId;
   }
 
   /** Ends a call for the operator; undefined when there is no such call. */

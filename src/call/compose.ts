@@ -7,9 +7,12 @@ import type { OriginMemory } from "../sdp/origin.ts";
 import type { MediaSummary } from "../sdp/summary.ts";
 import { type SessionDraft, writeSdp } from "../sdp/write.ts";
 import type { LocalMedia, MediaDraft } from "../sdp/write-media.ts";
+import { carrierFirst, carrierOf, freeMid, offeredGroups } from "./bundle.ts";
 import { isCarried, isPassed } from "./hear.ts";
 import { keptCodecs } from "./kept-codecs.ts";
 import type { MediaOptions } from "./requests.ts";
+import { iceToTell, secrecyToTell } from "./secure-draft.ts";
+import type { SecurityTools } from "./secure-offer.ts";
 import type { CallState, LegState, MediaState, ParsedSdp } from "./state.ts";
 import { ownText } from "./text.ts";
 
@@ -21,6 +24,7 @@ export interface Telling {
   readonly options: MediaOptions;
   readonly isOffer: boolean;
   readonly loopMark: string;
+  readonly tools: SecurityTools;
 }
 
 /** One m-line of the listener: what the speaker says there, if he has it, and whether rtcp-mux is settled. */
@@ -47,6 +51,8 @@ export function composeSdp(telling: Telling, lines: readonly Line[]): string {
     loopMark: options.loopProtect ? telling.loopMark : undefined,
     attributes: options.attributes,
     keepsDirection: options.keepsDirection,
+    bundles: bundlesToTell(telling, lines, drafts),
+    isIceLite: listener.media.some((media) => media.isActive && media.ice?.isLite === true),
   };
   const { text, memory } = writeSdp(draft, drafts);
   listener.told = ownMemory(memory);
@@ -89,7 +95,9 @@ function draftMedia(telling: Telling, line: Line): MediaDraft {
     return { ...rejectedDraft(toListener, section, family), local: ownPlace(summary) };
   }
   const fromSpeaker = speaker.media[index];
-  if (toListener.pair === undefined || fromSpeaker === undefined || !isCarried(summary, telling.options)) {
+  const isWanted = telling.isOffer || toListener.isActive;
+  const isUsable = isWanted && fromSpeaker?.isActive === true && isCarried(summary, telling.options);
+  if (toListener.pair === undefined || fromSpeaker === undefined || !isUsable) {
     return {
       ...rejectedDraft(toListener, section, family),
       mid: midToTell(telling, line, summary.mid, toListener),
@@ -113,30 +121,78 @@ interface Carried {
 
 function carriedDraft(telling: Telling, line: Line, media: Carried): MediaDraft {
   const { options } = telling;
-  const { local } = media.pair;
-  const ip = options.mediaAddress ?? local.advertisedIp;
-  const showsMux = telling.isOffer ? media.toListener.hasOfferedMux : media.toListener.rtcpMux;
-  const isSettled = telling.isOffer ? line.isMuxSettled : showsMux;
+  const { toListener } = media;
   const codecs = codecsToTell(telling, media);
-  media.toListener.toldCodecs =
+  toListener.toldCodecs =
     codecs === media.summary.codecs ? media.fromSpeaker.codecs : keptCodecs(codecs).codecs;
-  const mid = midToTell(telling, line, media.summary.mid, media.toListener);
+  const mid = midToTell(telling, line, media.summary.mid, toListener);
+  const { local } = servingMedia(telling, line, toListener).pair ?? media.pair;
+  const ip = options.mediaAddress ?? local.advertisedIp;
   if (codecs.length === 0 && media.summary.codecs.length > 0) {
-    return { ...rejectedDraft(media.toListener, media.section, familyOf(ip)), mid };
+    return { ...rejectedDraft(toListener, media.section, familyOf(ip)), mid };
   }
   return {
     source: media.section,
-    local: { ip, rtpPort: local.rtp.port, rtcpPort: isSettled ? local.rtp.port : local.rtp.port + 1 },
     family: familyOf(ip),
-    protocol: media.toListener.protocol,
+    protocol: toListener.protocol,
     direction: media.summary.direction,
     zeroesAddress: media.summary.isHeldByAddress && !options.replace.has("zero-address"),
-    rtcpMux: showsMux,
-    rtcpAttribute: options.rtcpAttribute,
     mid,
     ptimeMs: rememberedPtime(media),
     codecs,
+    ...placeToTell(telling, line, media, { ip, rtpPort: local.rtp.port }),
   };
+}
+
+type Place = Pick<MediaDraft, "local" | "rtcpMux" | "rtcpAttribute" | "secrecy" | "ice" | "isBundleOnly">;
+
+/** Where the listener finds this m-line's media, and what secures it there. */
+function placeToTell(
+  telling: Telling,
+  line: Line,
+  { toListener, summary }: Carried,
+  { ip, rtpPort }: Pick<LocalMedia, "ip" | "rtpPort">,
+): Place {
+  const { options, isOffer, tools } = telling;
+  const rtcpMux = isOffer ? toListener.hasOfferedMux : toListener.rtcpMux;
+  const isMuxed = isOffer ? line.isMuxSettled : rtcpMux;
+  const rtcpPort = isMuxed ? rtpPort : rtpPort + 1;
+  const carrier = servingMedia(telling, line, toListener);
+  // `require` shows the carrier's port in place of 0, which those who do not bundle can answer as well.
+  const isBundleOnly = isOffer && toListener.bundle?.isOnly === true && options.bundle.has("strict");
+  const secrecy = secrecyToTell(carrier, { isOffer, options, tools });
+  const ice = iceToTell(carrier, summary, { isOffer, options, ip, rtpPort, isMuxed });
+  const keepsPlace = ice?.kind === "passed" && options.ice === "force-relay" && summary.ip !== undefined;
+  const shared = { rtcpMux, secrecy, isBundleOnly, rtcpAttribute: options.rtcpAttribute };
+  if (keepsPlace) {
+    const theirRtcp = summary.remoteRtcp?.port ?? summary.port;
+    return { ...shared, ice, local: { ip: summary.ip, rtpPort: summary.port, rtcpPort: theirRtcp } };
+  }
+  return { ...shared, ice, local: { ip, rtpPort, rtcpPort } };
+}
+
+/** Whose transport is shown: that of the bundle's carrier. An answer settles the bundles that its listener offered. */
+function servingMedia({ isOffer, listener }: Telling, line: Line, toListener: MediaState): MediaState {
+  const isBundled = isOffer || toListener.bundle?.isOwn === true;
+  return (isBundled ? carrierOf(listener, line.listenerIndex) : undefined) ?? toListener;
+}
+
+/** The groups of the listener as he is told of them: who of the offered ones is there, the carrier first. */
+function bundlesToTell(
+  { listener, isOffer }: Telling,
+  lines: readonly Line[],
+  drafts: readonly MediaDraft[],
+): readonly (readonly string[])[] {
+  const told: (readonly string[])[] = [];
+  for (const group of offeredGroups(listener, !isOffer)) {
+    const mids = carrierFirst(listener, group).flatMap((index) => {
+      const draft = drafts[lines.findIndex((line) => line.listenerIndex === index)];
+      const isMember = listener.media[index]?.bundle !== undefined && draft?.local !== undefined;
+      return isMember && draft.mid !== undefined ? [draft.mid] : [];
+    });
+    if (mids.length > 0) told.push(mids);
+  }
+  return told;
 }
 
 /** Of an m-line both parties have one ptime, whoever named it last. */
@@ -160,6 +216,9 @@ function rejectedDraft(media: MediaState, source: MediaSection, family: IpFamily
     mid: media.mid,
     ptimeMs: undefined,
     codecs: [],
+    secrecy: undefined,
+    ice: undefined,
+    isBundleOnly: false,
   };
 }
 
@@ -179,15 +238,34 @@ function formatsOf({ codecs, toldCodecs }: MediaState): readonly string[] {
   return (codecs.length > 0 ? codecs : toldCodecs).map((codec) => String(codec.payloadType));
 }
 
-/** Offers pass the offerer's mid or make one, from 1 on; an answer repeats the offerer's own (RFC 5888 section 4). */
+/**
+ * An answer repeats the offerer's own mid (RFC 5888 section 4). An offer has the one the m-line has with this party, or
+ * passes the offerer's, or makes one, from 1 on, where it is wished or a bundle needs it.
+ */
 function midToTell(
-  { isOffer, options }: Telling,
+  { isOffer, options, listener, sdp }: Telling,
   line: Line,
   mid: string | undefined,
   toListener: MediaState,
 ): string | undefined {
   if (!isOffer) return toListener.mid;
-  return mid ?? (options.generatesMid ? String(line.listenerIndex + 1) : undefined);
+  const known = toListener.mid ?? mid;
+  const isBundled = toListener.bundle !== undefined;
+  if (known === undefined && !options.generatesMid && !isBundled) return undefined;
+  const others = [...listener.media, ...sdp.summary.media].map((media) => media.mid);
+  const isTwice = known !== undefined && isBundled && isKnownBefore(listener, line, known, sdp);
+  return known === undefined || isTwice ? freeMid(line.listenerIndex, others) : known;
+}
+
+/** Another m-line bears this name already, by mistake of him who gave it. */
+function isKnownBefore(
+  listener: LegState,
+  { listenerIndex, speakerIndex }: Line,
+  mid: string,
+  { summary }: ParsedSdp,
+): boolean {
+  const isListeners = listener.media.slice(0, listenerIndex).some((media) => media.mid === mid);
+  return isListeners || summary.media.slice(0, speakerIndex ?? 0).some((media) => media.mid === mid);
 }
 
 function codecsToTell({ isOffer, options }: Telling, media: Carried): readonly Codec[] {

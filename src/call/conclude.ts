@@ -5,6 +5,7 @@ import type { CallAction } from "./actions.ts";
 import type { CallStore } from "./call-store.ts";
 import { type Conclusion, concludeAnswer, concludeOffer, type Dialogue, engage, takeUp } from "./dialogue.ts";
 import { mediaAt } from "./leg.ts";
+import { renewTransport } from "./secure-offer.ts";
 import { activePeer, type CallState, findLeg, type LegState, type Work } from "./state.ts";
 import { hearAddress, noteStrength } from "./streams.ts";
 
@@ -56,7 +57,8 @@ function installPairs(store: CallStore, call: CallState, work: Work): readonly P
       store.judge.noteProven(media.pair.provenIp, undefined);
       closing.push(media.pair.id);
     }
-    media.pair = { id: pair, local, interfaceName, family, provenIp: undefined };
+    if (media.pair !== undefined) renewTransport(media, store.tools);
+    media.pair = { id: pair, local, interfaceName, family, provenIp: undefined, transport: undefined };
   }
   return closing;
 }
@@ -65,7 +67,7 @@ function concludeRequest(store: CallStore, dialogue: Dialogue, work: Work): Conc
   const { request } = work.queued;
   const { call, speaker, listener } = dialogue;
   if (request.kind === "offer" && work.sdp !== undefined) {
-    return concludeOffer(dialogue, work.sdp, request, store.loopMark);
+    return concludeOffer(dialogue, work.sdp, request, store);
   }
   if (request.kind === "answer" && work.sdp !== undefined) {
     return concludeAnswer(dialogue, work.sdp, request, store);

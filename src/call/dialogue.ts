@@ -1,34 +1,42 @@
 /**
- * The two halves of an offer or answer. `prepare` finds the legs and says which ports are missing; once they are
- * open, `conclude` takes what was said into the call's state and writes the SDP for the other party. Between the two
- * nothing of the call has changed but new legs and names, so a request that fails leaves the call as it was.
+ * The second half of an offer or answer. `preparation.ts` says which ports are missing; once they are open, what was
+ * said is taken into the call's state and the SDP for the other party is written. Between the two nothing of the call
+ * has changed but new legs and names, so a request that fails leaves the call as it was.
  */
 import type { PairId } from "../core/plan/plan.ts";
-import { ok, type Result, refused } from "../core/result.ts";
-import { parseSdp } from "../sdp/parse.ts";
-import { transportProtocol } from "../sdp/protocol.ts";
-import { type MediaSummary, summarise } from "../sdp/summary.ts";
+import type { MediaSummary } from "../sdp/summary.ts";
 import type { AddressJudge } from "./address-judge.ts";
+import {
+  hearAnsweredBundles,
+  hearOfferedBundles,
+  isBundled,
+  keepTransports,
+  leaveCarriers,
+  offerBundle,
+  settleOfferedBundles,
+} from "./bundle.ts";
 import { composeSdp, type Line } from "./compose.ts";
 import { counterpartIndex } from "./counterpart.ts";
-import { hearSdp, isCarried, isSupported, isUnwanted } from "./hear.ts";
-import { mediaAt } from "./leg.ts";
-import type { AnswerRequest, CallRefusal, OfferRequest } from "./requests.ts";
-import { muxAnswer, muxOffer } from "./rtcp-mux.ts";
+import { hearSdp, isCarried, silence } from "./hear.ts";
+import { forgetTransport, mediaAt } from "./leg.ts";
+import type { Parties } from "./preparation.ts";
+import type { AnswerRequest, OfferRequest } from "./requests.ts";
+import { keepOffererMux, muxAnswer, muxOffer, offerMuxForBundle } from "./rtcp-mux.ts";
+import { answerSecurity } from "./secure-answer.ts";
+import { offerSecurity, protocolToOffer, type SecurityTools, siblingOf } from "./secure-offer.ts";
 import { type CallState, findLeg, type LegState, type MediaState, type ParsedSdp } from "./state.ts";
 import { ownText } from "./text.ts";
-
-export interface Parties {
-  readonly speaker: LegState;
-  readonly listener: LegState;
-}
 
 export interface Dialogue extends Parties {
   readonly call: CallState;
 }
 
-/** m-lines as [speaker's index, listener's index]. */
-export type Lines = readonly (readonly [number, number])[];
+/** What a request is concluded with. */
+export interface ConclusionParts {
+  /** Our value in a=rtpengine. */
+  readonly loopMark: string;
+  readonly tools: SecurityTools;
+}
 
 export interface Conclusion {
   readonly sdp: string;
@@ -36,80 +44,70 @@ export interface Conclusion {
   readonly closing: readonly PairId[];
 }
 
-/** Parses and checks a body; what of it cannot be carried at all refuses the request. */
-export function readSdp(request: OfferRequest | AnswerRequest): Result<ParsedSdp, CallRefusal> {
-  const parsed = parseSdp(request.sdp);
-  if (!parsed.ok) return refused("sdp-malformed");
-  const summary = summarise(parsed.value);
-  const live = summary.media.filter((media) => media.port !== 0);
-  if (live.some((media) => media.ip === undefined || media.hasBadFormats)) return refused("sdp-incomplete");
-  if (live.length > 0 && !live.some((media) => isSupported(media) || !media.isRelayed))
-    return refused("unsupported-protocol");
-  if (request.kind === "offer" && asksForSecurity(request, live)) return refused("unsupported-protocol");
-  return ok({ description: parsed.value, summary });
-}
-
-/** SRTP towards the peer was asked for, and there is RTP to put into it. */
-function asksForSecurity(request: OfferRequest, live: readonly MediaSummary[]): boolean {
-  const { transportProtocol: asked } = request.options;
-  if (asked === undefined || !transportProtocol(asked).isSecure) return false;
-  return live.some((media) => media.protocol.transport === "rtp");
-}
-
-/** m-lines of an offer that need ports on both sides. */
-export function offeredLines({ speaker, listener }: Parties, sdp: ParsedSdp, request: OfferRequest): Lines {
-  noteSkipped({ speaker, listener }, sdp, request);
-  const lines: (readonly [number, number])[] = [];
-  for (const media of sdp.summary.media) {
-    const index = counterpartIndex(speaker, listener, media.index);
-    if (index !== undefined && isCarried(media, request.options)) lines.push([media.index, index]);
-  }
-  return lines;
-}
-
-/** An m-line to be removed that the listener has never seen is kept from him for good; a known one is rejected. */
-function noteSkipped({ speaker, listener }: Parties, sdp: ParsedSdp, request: OfferRequest): void {
-  if (request.options.removesMedia.size === 0 || speaker.skipped.length > 0) return;
-  for (const media of sdp.summary.media) {
-    const index = counterpartIndex(speaker, listener, media.index);
-    const isNew = index !== undefined && (listener.told === undefined || index >= listener.media.length);
-    if (isNew && isUnwanted(media, request.options)) listener.skipped.push(media.index);
-  }
-}
-
-/** The same of an answer. */
-export function answeredLines({ speaker, listener }: Parties, sdp: ParsedSdp, request: AnswerRequest): Lines {
-  const lines: (readonly [number, number])[] = [];
-  for (const media of sdp.summary.media) {
-    const index = counterpartIndex(speaker, listener, media.index);
-    const offered = index === undefined ? undefined : listener.media[index];
-    if (index !== undefined && offered?.isActive === true && isCarried(media, request.options)) {
-      lines.push([media.index, index]);
-    }
-  }
-  return lines;
-}
-
 export function concludeOffer(
   dialogue: Dialogue,
   sdp: ParsedSdp,
   request: OfferRequest,
-  loopMark: string,
+  { loopMark, tools }: ConclusionParts,
 ): Conclusion {
   const { call, speaker, listener } = dialogue;
   const { options } = request;
   hearSdp(speaker, { summary: sdp.summary, options, tag: request.fromTag });
+  hearOfferedBundles(speaker, sdp.summary, options);
   if (options.toLabel !== undefined) listener.label = ownText(options.toLabel);
+  keepTransports(listener, (index) => isOfferedTo(dialogue, sdp, index, options));
   const lines: Line[] = [];
+  const parts = { options, tools, sdp };
   for (const media of sdp.summary.media) {
     const index = counterpartIndex(speaker, listener, media.index);
-    if (index !== undefined) lines[index] = offerLine(dialogue, media, index, request);
+    if (index !== undefined) lines[index] = offerLine(dialogue, media, index, parts);
   }
   fillGaps(lines, listener);
+  tellBundle(dialogue, sdp, options);
   takeUp(call, speaker, listener);
   takeUp(call, listener, speaker);
-  const text = composeSdp({ call, speaker, listener, sdp, options, isOffer: true, loopMark }, lines);
-  return { sdp: text, closing: [] };
+  const telling = { call, speaker, listener, sdp, options, isOffer: true, loopMark, tools };
+  return { sdp: composeSdp(telling, lines), closing: [] };
+}
+
+/** The offer has this m-line of the listener. */
+function isOfferedTo(
+  { speaker, listener }: Dialogue,
+  sdp: ParsedSdp,
+  index: number,
+  options: OfferRequest["options"],
+): boolean {
+  const offered = counterpartIndex(listener, speaker, index);
+  const summary = offered === undefined ? undefined : sdp.summary.media[offered];
+  return summary !== undefined && isCarried(summary, options);
+}
+
+/** One transport for all RTP of the listener, if it is to be offered that. */
+function tellBundle(dialogue: Dialogue, sdp: ParsedSdp, options: OfferRequest["options"]): void {
+  const { speaker, listener } = dialogue;
+  const isConcerned =
+    options.bundle.size > 0 ||
+    speaker.media.some(isBundled) ||
+    listener.media.some(({ bundle }) => bundle !== undefined);
+  if (!isConcerned) return;
+  offerBundle(listener, { lines: linesToBundle(dialogue, sdp), speaker, options });
+  for (const media of listener.media) if (isBundled(media)) offerMuxForBundle(media);
+}
+
+/** RTP that is not passed on unread, and that can be told apart by payload types or by the mid in its headers. */
+function linesToBundle({ speaker, listener }: Dialogue, { summary }: ParsedSdp): readonly number[] {
+  const lines: number[] = [];
+  const types = new Set<number>();
+  for (const [index, media] of listener.media.entries()) {
+    if (!media.isActive || media.transport !== "rtp" || media.security?.told[0] === "passed") continue;
+    const said = summary.media[counterpartIndex(listener, speaker, index) ?? -1];
+    if (said === undefined) continue;
+    const isUnique = said.codecs.every(({ payloadType }) => !types.has(payloadType));
+    if (!isUnique && said.midExtension === undefined) continue;
+    for (const { payloadType } of said.codecs) types.add(payloadType);
+    lines.push(index);
+  }
+  return lines;
 }
 
 /** m-lines of the listener that the speaker does not have, or forgot: they keep their place, rejected. */
@@ -127,18 +125,24 @@ export function takeUp(call: CallState, leg: LegState, other: LegState): void {
   if (current === undefined || !current.isHeard) leg.active = other.id;
 }
 
-function offerLine(dialogue: Dialogue, summary: MediaSummary, index: number, request: OfferRequest): Line {
+interface LineParts {
+  readonly options: OfferRequest["options"];
+  readonly tools: SecurityTools;
+}
+
+function offerLine(
+  dialogue: Dialogue,
+  summary: MediaSummary,
+  index: number,
+  { options, tools, sdp }: LineParts & { readonly sdp: ParsedSdp },
+): Line {
   const { speaker, listener } = dialogue;
-  const { options } = request;
   const from = mediaAt(speaker, summary.index);
   const to = mediaAt(listener, index);
   const carried = isCarried(summary, options);
-  const keepsProtocol = to.isSignalled && to.transport === "rtp" && from.transport === "rtp" && carried;
-  if (!keepsProtocol || options.resets) to.protocol = from.protocol;
-  if (carried && from.transport === "rtp" && options.transportProtocol !== undefined) {
-    const asked = transportProtocol(options.transportProtocol);
-    if (asked.transport === "rtp") to.protocol = asked.name;
-  }
+  const sibling = carried ? siblingOf(dialogue, sdp.summary, summary, options) : undefined;
+  const offered = { from, to, summary, sibling };
+  to.protocol = carried ? protocolToOffer(offered, options) : from.protocol;
   to.kind = from.kind;
   to.formats = from.formats;
   if (to.transport !== from.transport) to.clocks = [];
@@ -147,7 +151,9 @@ function offerLine(dialogue: Dialogue, summary: MediaSummary, index: number, req
   if (options.resets) to.rtcpMux = false;
   const isRtp = carried && from.transport === "rtp";
   const isMuxSettled = isRtp && muxOffer(from, to, summary.rtcpMux, options.rtcpMux);
+  if (summary.rtcpMuxOnly || isBundled(from)) keepOffererMux(to);
   if (!isRtp) to.hasOfferedMux = false;
+  if (carried) offerSecurity(offered, options, tools);
   return { listenerIndex: index, speakerIndex: summary.index, isMuxSettled };
 }
 
@@ -155,22 +161,43 @@ export function concludeAnswer(
   dialogue: Dialogue,
   sdp: ParsedSdp,
   request: AnswerRequest,
-  { loopMark, judge }: { readonly loopMark: string; readonly judge: AddressJudge },
+  { loopMark, judge, tools }: ConclusionParts & { readonly judge: AddressJudge },
 ): Conclusion {
   const { call, speaker, listener } = dialogue;
   const { options } = request;
   hearSdp(speaker, { summary: sdp.summary, options, tag: request.toTag });
+  hearAnsweredBundles(speaker, sdp.summary);
+  const isTaken = (index: number): boolean => isActiveOnBoth(dialogue, index);
+  // What it was offered itself and has not answered yet is not settled by this answer.
+  keepTransports(listener, (index) => isTaken(index) || listener.media[index]?.bundle?.isOwn !== true);
+  settleOfferedBundles(listener, isTaken);
   const lines: Line[] = [];
+  const parts = { options, tools };
   for (let index = 0; index < listener.media.length; index++) {
-    lines.push(answerLine(dialogue, sdp, index));
+    lines.push(answerLine(dialogue, sdp, index, parts));
   }
+  // Some may have fallen out for want of a key.
+  leaveCarriers(speaker, (index) => speaker.media[index]?.isActive === true);
+  settleOfferedBundles(listener, isTaken);
   engage(speaker, listener);
   const closing = closeRejected(dialogue, judge);
-  const text = composeSdp({ call, speaker, listener, sdp, options, isOffer: false, loopMark }, lines);
-  return { sdp: text, closing };
+  const telling = { call, speaker, listener, sdp, options, isOffer: false, loopMark, tools };
+  return { sdp: composeSdp(telling, lines), closing };
 }
 
-function answerLine({ speaker, listener }: Dialogue, sdp: ParsedSdp, index: number): Line {
+/** The answerer took this m-line of the listener, and the listener still has it. */
+function isActiveOnBoth({ speaker, listener }: Dialogue, index: number): boolean {
+  const answered = counterpartIndex(listener, speaker, index);
+  const isAnswered = answered !== undefined && speaker.media[answered]?.isActive === true;
+  return isAnswered && listener.media[index]?.isActive === true;
+}
+
+function answerLine(
+  { speaker, listener }: Dialogue,
+  sdp: ParsedSdp,
+  index: number,
+  { options, tools }: LineParts,
+): Line {
   const answered = counterpartIndex(listener, speaker, index);
   const summary = answered === undefined ? undefined : sdp.summary.media[answered];
   const from = answered === undefined ? undefined : speaker.media[answered];
@@ -179,6 +206,7 @@ function answerLine({ speaker, listener }: Dialogue, sdp: ParsedSdp, index: numb
     return { listenerIndex: index, speakerIndex: undefined, isMuxSettled: false };
   }
   if (from.isActive && from.transport === "rtp") muxAnswer(from, to, summary.rtcpMux);
+  if (from.isActive && to.isActive && !answerSecurity({ from, to, summary }, options, tools)) silence(from);
   return { listenerIndex: index, speakerIndex: summary.index, isMuxSettled: to.rtcpMux };
 }
 
@@ -200,6 +228,7 @@ function closeRejected({ call, speaker, listener }: Dialogue, judge: AddressJudg
     closing.push(media.pair.id);
     media.pair = undefined;
     media.isSignalled = false;
+    forgetTransport(media);
   };
   if (!speaker.media.some((media) => media.isActive)) return closing;
   for (const [index, media] of speaker.media.entries()) {

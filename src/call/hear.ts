@@ -15,9 +15,9 @@ export interface Speech {
   readonly tag: string;
 }
 
-/** An m-line with ports that this relay can carry: plain RTP and datagrams it does not look into. */
+/** An m-line with ports that this relay can carry: RTP that is plain or has keys, and datagrams it does not look into. */
 export function isCarried(media: MediaSummary, options: MediaOptions): boolean {
-  return media.port !== 0 && isSupported(media) && !isUnwanted(media, options);
+  return media.port !== 0 && isSupported(media, options) && !isUnwanted(media, options);
 }
 
 /** Media that the parties exchange without us, as MSRP over TCP: it keeps its own address and port. */
@@ -32,8 +32,11 @@ export function isUnwanted({ kind }: MediaSummary, { removesMedia }: MediaOption
 
 const namedKinds: ReadonlySet<string> = new Set(["audio", "video", "image", "message"]);
 
-export function isSupported(media: MediaSummary): boolean {
-  return media.isRelayed && !media.protocol.isSecure && !media.protocol.name.toUpperCase().startsWith("TCP");
+export function isSupported(media: MediaSummary, { passthrough }: MediaOptions): boolean {
+  const { protocol, crypto, fingerprints } = media;
+  if (!media.isRelayed) return false;
+  if (protocol.isSecure) return crypto.length > 0 || fingerprints.length > 0 || passthrough === true;
+  return protocol.isKnown || !protocol.name.toUpperCase().startsWith("TCP");
 }
 
 /** rtcp-mux is settled apart, by `muxOffer` and `muxAnswer`. */
@@ -56,7 +59,7 @@ export function renewGeneration(leg: LegState, identity: string): void {
   leg.identity = ownText(identity);
 }
 
-function silence(media: MediaState): void {
+export function silence(media: MediaState): void {
   media.isActive = false;
   media.isHeld = true;
 }

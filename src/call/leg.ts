@@ -78,6 +78,9 @@ function newMedia(): MediaState {
     codecs: [],
     toldCodecs: [],
     pair: undefined,
+    security: undefined,
+    ice: undefined,
+    bundle: undefined,
   };
 }
 
@@ -87,6 +90,13 @@ export function mediaAt(leg: LegState, index: number): MediaState {
   const media = leg.media[index];
   if (media === undefined) throw new Error("leg: negative m-line");
   return media;
+}
+
+/** The pair is gone, and with it what was agreed for it. */
+export function forgetTransport(media: MediaState): void {
+  media.security = undefined;
+  media.ice = undefined;
+  media.bundle = undefined;
 }
 
 /** From now on these two exchange offers and answers; what was to be deleted stays. */

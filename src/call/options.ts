@@ -2,6 +2,7 @@
 
 import type { IpAddress, IpFamily } from "../core/address.ts";
 import type { Cidr } from "../core/address-class.ts";
+import type { CertificateSource } from "./dtls-role.ts";
 
 export interface CallOptions {
   /** No media on any stream that should have some: the call ends. 0 switches a timeout off, here and below. */
@@ -22,6 +23,8 @@ export interface CallOptions {
   readonly interfaces: readonly InterfaceOption[];
   /** Networks we are attached to: their addresses are reachable although they may be private. */
   readonly onLink: readonly Cidr[];
+  /** Undefined: no DTLS here, SDES alone. */
+  readonly certificates?: CertificateSource | undefined;
 }
 
 export interface InterfaceOption {

@@ -2,10 +2,10 @@
 import type { IpFamily } from "../core/address.ts";
 import { familyOf } from "../core/address.ts";
 import type { MediaSummary } from "../sdp/summary.ts";
-import type { Lines } from "./dialogue.ts";
 import { familyOfSdp } from "./hear.ts";
 import { chooseInterface, type InterfaceChoice } from "./interfaces.ts";
 import type { InterfaceOption } from "./options.ts";
+import type { Lines } from "./preparation.ts";
 import type { MediaOptions } from "./requests.ts";
 import type { LegState, MediaState, ParsedSdp } from "./state.ts";
 

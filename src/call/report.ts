@@ -1,6 +1,7 @@
 /** What the call model tells about a call; control joins it with the relay's counters into its own statistics. */
 import type { Endpoint, IpAddress } from "../core/address.ts";
-import type { PairId } from "../core/plan/plan.ts";
+import type { DtlsFailure, PairId } from "../core/plan/plan.ts";
+import type { SrtpSuite } from "../core/plan/security.ts";
 import type { MonotonicMs, UnixMs } from "../core/time.ts";
 
 export interface CallReport {
@@ -50,6 +51,32 @@ export interface MediaReport {
   readonly advertised: Endpoint | undefined;
   /** The same for RTCP; equals `advertised` under rtcp-mux. */
   readonly advertisedRtcp: Endpoint | undefined;
+  /** What protects this party's media; undefined: nothing does. */
+  readonly security?: SecurityReport | undefined;
+  /** Undefined: no ICE with this party. */
+  readonly ice?: IceReport | undefined;
+  /** m-line of this leg whose transport serves this one; undefined: its own. */
+  readonly carrier?: number | undefined;
+}
+
+/** Never the keys themselves. */
+export interface SecurityReport {
+  /** pending: nothing is agreed yet. passed: the parties' own affair, we have no keys. */
+  readonly kind: "pending" | "sdes" | "dtls" | "passed";
+  /** Suite of what this party is sent; undefined until it is agreed. */
+  readonly suite: SrtpSuite | undefined;
+  /** DTLS: the handshake ended with the certificate that SDP named. */
+  readonly isVerified: boolean;
+  /** Why the last handshake failed. */
+  readonly failure: DtlsFailure | undefined;
+}
+
+export interface IceReport {
+  readonly isControlling: boolean;
+  readonly isLite: boolean;
+  /** Where RTP is sent by the candidates; undefined until one was chosen. */
+  readonly selected: Endpoint | undefined;
+  readonly failure: "no-valid-pair" | "consent-lost" | undefined;
 }
 
 export interface CallSummary {

@@ -1,7 +1,8 @@
 /** What is told about a call to whoever asks. */
 import type { MonotonicMs } from "../core/time.ts";
+import { carrierIndex, carrierOf } from "./bundle.ts";
 import { legByTag } from "./leg.ts";
-import type { CallReport, CallSummary, LegReport, MediaReport } from "./report.ts";
+import type { CallReport, CallSummary, IceReport, LegReport, MediaReport, SecurityReport } from "./report.ts";
 import type { CallState, LegState, MediaState } from "./state.ts";
 
 export function reportCall(
@@ -64,5 +65,28 @@ function reportMedia(leg: LegState, media: MediaState, index: number): MediaRepo
         : { ip: pair.local.rtp.ip, advertisedIp: pair.local.advertisedIp, port: pair.local.rtp.port },
     advertised: media.remote,
     advertisedRtcp: media.rtcpMux ? media.remote : media.remoteRtcp,
+    security: reportSecurity(carrierOf(leg, index) ?? media),
+    ice: reportIce(carrierOf(leg, index) ?? media),
+    carrier: media.bundle?.carrier === undefined ? undefined : carrierIndex(leg, index),
   };
+}
+
+function reportSecurity({ security, transport, pair }: MediaState): SecurityReport | undefined {
+  if (security === undefined || security.kind === "none" || transport !== "rtp") return undefined;
+  const { kind, sdes, dtls } = security;
+  const facts = pair?.transport;
+  const isOfThis = facts?.dtlsAssociation === dtls?.association;
+  const { dtlsSuite, dtlsFailure } = isOfThis ? (facts ?? {}) : {};
+  if (kind !== "dtls") {
+    const suite = kind === "sdes" ? sdes?.send?.suite : undefined;
+    return { kind, suite, isVerified: false, failure: undefined };
+  }
+  return { kind, suite: dtlsSuite, isVerified: dtlsSuite !== undefined, failure: dtlsFailure };
+}
+
+function reportIce({ ice, pair }: MediaState): IceReport | undefined {
+  if (ice === undefined) return undefined;
+  const { isControlling, isLite } = ice;
+  const { iceRemote, iceFailure } = pair?.transport ?? {};
+  return { isControlling, isLite, selected: iceRemote, failure: iceFailure };
 }

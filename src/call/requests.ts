@@ -161,7 +161,10 @@ export interface MediaOptions {
   readonly generatesMid: boolean;
   readonly loopProtect: boolean;
   readonly rtcpMux: ReadonlySet<RtcpMuxItem>;
-  /** `RTP/AVP`, ... as asked for; `accept`: an answer keeps what was offered; undefined: as the other side. */
+  /**
+   * `RTP/AVP`, ... as asked for. undefined: an offer goes on as it came, and an answer goes back under the profile that
+   * was offered, whatever the answerer made of it; `accept`: his change goes on to the offerer.
+   */
   readonly transportProtocol: string | undefined;
   readonly ice: "default" | "remove" | "force" | "optional" | "force-relay";
   readonly codec: CodecEdit;
@@ -180,12 +183,16 @@ export interface MediaOptions {
   readonly iceLite: "forward" | "backward" | "both" | "off" | undefined;
   /** `trickle-ICE`: our offers say that candidates may follow. */
   readonly tricklesIce: boolean;
+  /** `ICE-reject`: him who speaks is told that we do no ICE with him. */
+  readonly rejectsIce: boolean;
   readonly bundle: ReadonlySet<BundleItem>;
   readonly sdes: SdesOptions;
   /** `DTLS`: off: no DTLS towards the peer; passive: we prefer to be the server. */
   readonly dtls: "default" | "off" | "passive" | "active";
   /** `DTLS-fingerprint`: hash of the fingerprint we show; undefined: the peer's own, else SHA-256. */
   readonly fingerprintHash: FingerprintHash | undefined;
+  /** False under `no-tls-id`: no a=tls-id, and an ICE restart without one starts no new association. */
+  readonly showsTlsId: boolean;
   /** `recrypt`: SRTP is keyed anew on each side even where it could pass untouched. */
   readonly recrypts: boolean;
   /** `passthrough` on or off: keys, DTLS and ICE are left to the parties; undefined: only where nothing else works. */
@@ -195,8 +202,8 @@ export interface MediaOptions {
 
 export type BundleItem = "accept" | "offer" | "require" | "strict" | "reject";
 
-/** Opportunistic SRTP (RFC 8643) under RTP/AVP: offer it to the peer, accept it from him who offers. */
-export type OsrtpItem = "offer" | "offer-legacy" | "accept" | "accept-legacy";
+/** Opportunistic SRTP (RFC 8643 section 3) under RTP/AVP: offer it to the peer, accept it from him who offers. */
+export type OsrtpItem = "offer" | "accept";
 
 /** `SDES` words (docs/ng.md). */
 export interface SdesOptions {
@@ -209,9 +216,10 @@ export interface SdesOptions {
   readonly order: readonly SrtpSuite[];
   /** `offerer_pref:A;B`: which of the offerer's suites we take, best first. */
   readonly offererPreference: readonly SrtpSuite[];
-  readonly wantsUnencryptedRtp: boolean;
-  readonly wantsUnencryptedRtcp: boolean;
-  readonly wantsUnauthenticatedRtp: boolean;
+  /** Session parameters of what we offer (RFC 4568 section 6.3); undefined: as the other side offered. */
+  readonly wantsUnencryptedRtp: boolean | undefined;
+  readonly wantsUnencryptedRtcp: boolean | undefined;
+  readonly wantsUnauthenticatedRtp: boolean | undefined;
   /** `lifetime`: our lines name one (2^31). */
   readonly showsLifetime: boolean;
   /** `static`: suite and key stay over a re-offer even if the peer's preference changed. */

@@ -26,6 +26,18 @@ export function muxOffer(
   return isSettled;
 }
 
+/** The offerer has no other way, by a=rtcp-mux-only (RFC 8858) or a bundle (RFC 8843 section 9.3): the answerer's word is its own. */
+export function keepOffererMux(answerer: MediaState): void {
+  answerer.overridesMux = true;
+}
+
+/** A bundle is offered, and so RTCP on the RTP port (RFC 8843 section 9.3); what the offerer gets is settled already. */
+export function offerMuxForBundle(answerer: MediaState): void {
+  if (answerer.hasOfferedMux) return;
+  answerer.hasOfferedMux = true;
+  answerer.overridesMux = true;
+}
+
 function chooseOnward(isDefault: boolean, words: Words): boolean {
   if (words.has("offer") || words.has("require") || words.has("accept")) return true;
   return words.has("demux") ? false : isDefault;

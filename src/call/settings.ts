@@ -2,9 +2,10 @@
 import { type Endpoint, familyOf, type IpAddress } from "../core/address.ts";
 import { formatsPerMediaMax, hintsPerSlotMax, siblingsPerSlotMax } from "../core/limits.ts";
 import type { PairId, PairSettings, PayloadClock, SourceHint } from "../core/plan/plan.ts";
-import { noSecurity } from "../core/plan/security.ts";
+import type { IceSettings } from "../core/plan/security.ts";
 import type { AddressJudge } from "./address-judge.ts";
 import { counterpartIndex } from "./counterpart.ts";
+import { transportSettings } from "./secure-settings.ts";
 import { activePeer, type CallState, type LegState, type MediaState, type PairState } from "./state.ts";
 
 /** Settings of the pair that faces `leg` for m-line `index`. */
@@ -19,6 +20,8 @@ export function pairSettings(
   const peerMedia = peerMediaOf(call, leg, index);
   const isLive = media.isActive && peerMedia?.isActive === true;
   const targets = sendTargets(leg, media, media.pair, judge);
+  const { security, ice, bundle } = transportSettings(leg, index);
+  const from = media.pair.local.rtp.ip;
   return {
     peer: isLive ? peerMedia?.pair?.id : undefined,
     transport: media.transport,
@@ -33,9 +36,9 @@ export function pairSettings(
     payloadTypes: mergeClocks(media.clocks, peerMedia?.clocks ?? []),
     learning: leg.learning,
     siblings: siblings(leg, index),
-    security: noSecurity,
-    ice: undefined,
-    bundle: undefined,
+    security,
+    ice: ice === undefined ? undefined : reachable(ice, from, judge),
+    bundle,
   };
 }
 
@@ -97,6 +100,12 @@ function targetIp({ leg, media, from }: Aim, sdpIp: IpAddress, judge: AddressJud
 
 function canReach(ip: IpAddress, from: IpAddress, judge: AddressJudge): boolean {
   return familyOf(ip) === familyOf(from) && judge.maySendTo(ip, from);
+}
+
+/** Candidates are addresses somebody named: none of this machine alone, none our socket cannot reach. */
+function reachable(ice: IceSettings, from: IpAddress, judge: AddressJudge): IceSettings {
+  const candidates = ice.candidates.filter(({ endpoint }) => canReach(endpoint.ip, from, judge));
+  return candidates.length === ice.candidates.length ? ice : { ...ice, candidates };
 }
 
 function rtcpEndpoint(

@@ -10,10 +10,10 @@ import { transportProtocol } from "../sdp/protocol.ts";
 import type { CallAction } from "./actions.ts";
 import type { CallStore } from "./call-store.ts";
 import { conclude } from "./conclude.ts";
-import { answeredLines, offeredLines, readSdp } from "./dialogue.ts";
 import { removeLeg } from "./leg.ts";
 import { type Match, matchAnswer, matchOffer } from "./matching.ts";
 import { pairsForAnswer, pairsForOffer, type WantedPair } from "./ports.ts";
+import { answeredLines, checkSecurity, offeredLines, readSdp } from "./preparation.ts";
 import type {
   AnswerRequest,
   CallRefusal,
@@ -22,9 +22,17 @@ import type {
   OfferRequest,
   UpdateRequest,
 } from "./requests.ts";
-import { type CallState, findLeg, type ParsedSdp, type QueuedRequest, type Work } from "./state.ts";
+import {
+  type CallState,
+  findLeg,
+  type LegState,
+  type ParsedSdp,
+  type QueuedRequest,
+  type Work,
+} from "./state.ts";
 import { matchLookup, matchUpdate, pairsForStream } from "./streams.ts";
 import { ownText } from "./text.ts";
+import { takeFragment } from "./trickle.ts";
 
 export type SignalRequest = OfferRequest | AnswerRequest | UpdateRequest | LookupRequest;
 
@@ -54,6 +62,9 @@ export function startSignal(
   request: SignalRequest,
   out: CallAction[],
 ): CallReply | undefined {
+  if ((request.kind === "offer" || request.kind === "answer") && request.options.isFragment) {
+    return hearFragment(store, request, out);
+  }
   const body = readBody(store, request);
   if (body?.kind === "reply") return body.reply;
   const known = store.calls.get(callIdOf(request));
@@ -82,12 +93,21 @@ function readBody(store: CallStore, request: SignalRequest): Body | undefined {
     if (mediaIndex >= 0 && mediaIndex < mediaPerCallMax) return undefined;
     return { kind: "reply", reply: refuse("limit-exceeded") };
   }
-  if (request.options.isFragment) return { kind: "reply", reply: { kind: "done" } };
   const sdp = readSdp(request);
   if (!sdp.ok) return { kind: "reply", reply: refuse(sdp.reason) };
   const isOurs = request.options.loopProtect && sdp.value.summary.loopMarks.includes(store.loopMark);
   if (isOurs) return { kind: "reply", reply: { kind: "sdp", sdp: request.sdp, warnings: [] } };
   return { kind: "sdp", sdp: sdp.value };
+}
+
+/** Candidates for a call that is not there (any more) are nobody's. */
+function hearFragment(store: CallStore, request: OfferRequest | AnswerRequest, out: CallAction[]): CallReply {
+  const call = store.calls.get(request.callId);
+  if (call === undefined) return { kind: "done" };
+  const taken = takeFragment(call, request);
+  if ("refusal" in taken) return refuse(taken.refusal);
+  if (taken.leg !== undefined) store.configure(call, [taken.leg], out);
+  return { kind: "done" };
 }
 
 function refusalOfNew(store: CallStore, request: SignalRequest): CallRefusal | undefined {
@@ -115,7 +135,7 @@ function prepare(store: CallStore, preparation: Preparation, out: CallAction[]):
     return wanted.reason;
   }
   noteCall(call, request);
-  warnOfSecurity(call, request, out);
+  warnOfSecurity(call, match.value.listener, request, out);
   const work: Work = {
     queued,
     isNewCall: preparation.isNewCall,
@@ -166,6 +186,8 @@ function wantedPairs(
   if (sdp === undefined) throw new Error("signalling: an offer or answer without its body");
   if (request.kind === "offer") {
     const lines = offeredLines({ speaker, listener }, sdp, request);
+    const checked = checkSecurity({ speaker, listener }, lines, { sdp, request, tools: store.tools });
+    if (!checked.ok) return checked;
     const sides = { speaker, listener, sdp, options: request.options };
     return { ok: true, value: pairsForOffer(sides, lines, interfaces) };
   }
@@ -174,10 +196,10 @@ function wantedPairs(
 }
 
 /** An answer cannot bring SRTP where the offer had none. */
-function warnOfSecurity(call: CallState, request: SignalRequest, out: CallAction[]): void {
+function warnOfSecurity(call: CallState, offerer: LegState, request: SignalRequest, out: CallAction[]): void {
   if (request.kind !== "answer" || request.options.transportProtocol === undefined) return;
   const asked = transportProtocol(request.options.transportProtocol);
-  if (!asked.isSecure) return;
+  if (!asked.isSecure || offerer.media.some(({ security }) => security !== undefined)) return;
   out.push({
     kind: "warning",
     callId: call.callId,

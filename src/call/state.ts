@@ -6,6 +6,7 @@
  */
 import type { Endpoint, IpAddress, IpFamily } from "../core/address.ts";
 import type {
+  DtlsFailure,
   GroupId,
   LearningPolicy,
   LocalPair,
@@ -13,6 +14,7 @@ import type {
   PairSettings,
   PayloadClock,
 } from "../core/plan/plan.ts";
+import type { SrtpSuite } from "../core/plan/security.ts";
 import type { MonotonicMs, UnixMs } from "../core/time.ts";
 import type { Codec } from "../sdp/codec.ts";
 import type { SessionDescription } from "../sdp/description.ts";
@@ -20,6 +22,7 @@ import type { Direction } from "../sdp/direction.ts";
 import type { OriginMemory } from "../sdp/origin.ts";
 import type { SessionSummary } from "../sdp/summary.ts";
 import type { CallRequest, RequestId } from "./requests.ts";
+import type { BundleSide, IceSide, SecurityState } from "./security-state.ts";
 
 /** The moment of a request on both clocks. */
 export interface Now {
@@ -121,6 +124,12 @@ export interface MediaState {
   /** As last written to this party. */
   toldCodecs: readonly Codec[];
   pair: PairState | undefined;
+  /** Undefined: plain. */
+  security: SecurityState | undefined;
+  /** Undefined: no ICE with this party. */
+  ice: IceSide | undefined;
+  /** Undefined: not in a bundle, and none is offered. */
+  bundle: BundleSide | undefined;
 }
 
 export interface PairState {
@@ -131,6 +140,19 @@ export interface PairState {
   readonly family: IpFamily;
   /** Source proven for RTP, as the relay told. */
   provenIp: IpAddress | undefined;
+  /** What the relay told of ICE and DTLS; undefined: nothing. */
+  transport: TransportFacts | undefined;
+}
+
+export interface TransportFacts {
+  /** Where ICE chose to send RTP. */
+  iceRemote: Endpoint | undefined;
+  iceFailure: "no-valid-pair" | "consent-lost" | undefined;
+  /** Of the handshake that ended with the certificate SDP named. */
+  dtlsSuite: SrtpSuite | undefined;
+  /** Of which association that, or the failure, was told. */
+  dtlsAssociation: number | undefined;
+  dtlsFailure: DtlsFailure | undefined;
 }
 
 export interface QueuedRequest {

@@ -17,6 +17,7 @@ import {
   type WorkerLink,
 } from "../../../src/relay/driver.ts";
 import { eventField, eventKind } from "../../../src/relay/events.ts";
+import { packetWords } from "../../../src/relay/packet-records.ts";
 import type { Chance } from "./chance.ts";
 import type { Weather } from "./weather.ts";
 import type { World } from "./world.ts";
@@ -31,6 +32,7 @@ interface OpenSlot {
 
 export class FakeDriver implements RelayDriver {
   readonly name = "dgram";
+  readonly srtp = { engine: undefined, faults: [] };
   readonly capacitySlots: number;
   readonly links: readonly WorkerLink[];
   /** `ip:port` of the RTP socket by its handle; RTCP is one above in both. */
@@ -141,6 +143,7 @@ class FakeWorker {
   readonly #context: WorkerContext;
   readonly #commands: RingReader;
   readonly #events: RingWriter;
+  readonly #packetsDown: RingReader;
   /** Events that wait for room. */
   readonly #owed: { readonly kind: number; readonly slot: number; readonly generation: number }[] = [];
   #isAwake = false;
@@ -151,11 +154,15 @@ class FakeWorker {
     const sizes = counterSizes(context.capacitySlots);
     const commands = allocateRing(ringRecords, commandWords);
     const events = allocateRing(ringRecords, eventWords);
+    const packetsDown = allocateRing(ringRecords, packetWords);
     this.#commands = new RingReader(commands, commandWords);
     this.#events = new RingWriter(events, eventWords);
+    this.#packetsDown = new RingReader(packetsDown, packetWords);
     this.link = {
       commands: new RingWriter(commands, commandWords),
       events: new RingReader(events, eventWords),
+      packetsUp: new RingReader(allocateRing(ringRecords, packetWords), packetWords),
+      packetsDown: new RingWriter(packetsDown, packetWords),
       counters: {
         worker: new Float64Array(sizes.worker),
         sockets: new Float64Array(sizes.sockets),
@@ -192,6 +199,8 @@ class FakeWorker {
       this.#apply(words, at);
       this.#commands.release();
     }
+    // Checks of ICE go nowhere here.
+    while (this.#packetsDown.begin() >= 0) this.#packetsDown.release();
     while (this.#owed.length > 0 && this.#write()) this.#owed.shift();
     this.listener?.handleWake(this.#index);
     if (this.#owed.length > 0) this.#wake();
@@ -201,7 +210,7 @@ class FakeWorker {
     const slot = words[at + commandField.slot] ?? -1;
     const generation = words[at + commandField.generation] ?? -1;
     const kind = words[at + commandField.kind];
-    const open = this.slots.get(slot);
+    const open = this.slots.get(slot & ~1);
     if (kind === commandKind.open) {
       assert.equal(open, undefined, `slot ${slot} is free`);
       const handles = [

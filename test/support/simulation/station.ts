@@ -27,7 +27,10 @@ import {
 } from "../../../src/core/limits.ts";
 import type { RelayEvent } from "../../../src/core/plan/plan.ts";
 import type { MonotonicMs } from "../../../src/core/time.ts";
+import { IceAgent } from "../../../src/ice/agent.ts";
+import { systemDigests } from "../../../src/io/digests.ts";
 import { Relay } from "../../../src/relay/relay.ts";
+import type { TransportMakers } from "../../../src/relay/transports/transport-parts.ts";
 import { Chance } from "./chance.ts";
 import { FakeDriver } from "./fake-driver.ts";
 import { Ledger } from "./ledger.ts";
@@ -92,6 +95,7 @@ export class Station {
   #isDraining = false;
   #requestCount = 0;
   #timerAtMs = Number.POSITIVE_INFINITY;
+  #relayTimerAtMs = Number.POSITIVE_INFINITY;
   #turns = { atMs: 0, count: 0 };
 
   constructor(parts: StationParts) {
@@ -109,7 +113,9 @@ export class Station {
       tos: 0,
       random: this.#chance,
       clock: world.clock,
+      makers: transportMakers(this.#chance.clone()),
       onEvent: (event) => this.#relayEvent(event),
+      onDeadline: () => this.#scheduleRelay(),
       onFault: (message) => assert.fail(message),
     });
     this.#callChance = new Chance(this.#chance.below(2 ** 32));
@@ -229,6 +235,7 @@ export class Station {
     assert.equal(this.#inWork.size, 0, "every request had its reply");
     for (const key of this.asked) assert.ok(this.replies.has(key), `${key} was answered`);
     assert.equal(this.#calls.nextDeadlineMs(), undefined);
+    assert.equal(this.relay.nextDeadlineMs(), undefined, "no agent is left");
     for (const one of this.relay.stats().interfaces) assert.equal(one.used, 0, `ports of ${one.name}`);
     for (const one of this.relay.stats().workers) {
       assert.equal(one.usedPairs, 0);
@@ -359,6 +366,18 @@ export class Station {
     world.after(deadline - world.nowMs, () => this.#timeout(deadline));
   }
 
+  #scheduleRelay(): void {
+    const deadline = this.relay.nextDeadlineMs();
+    if (deadline === undefined || deadline >= this.#relayTimerAtMs) return;
+    this.#relayTimerAtMs = deadline;
+    const { world } = this.#parts;
+    world.after(deadline - world.nowMs, () => {
+      if (deadline !== this.#relayTimerAtMs) return;
+      this.#relayTimerAtMs = Number.POSITIVE_INFINITY;
+      this.relay.handleTimeout(world.nowMs);
+    });
+  }
+
   #timeout(atMs: MonotonicMs): void {
     if (atMs !== this.#timerAtMs) return;
     this.#timerAtMs = Number.POSITIVE_INFINITY;
@@ -368,6 +387,11 @@ export class Station {
     assert.ok(this.#turns.count < turnsAtOnceMax, "time goes on");
     this.#take(this.#calls.handleTimeout(nowMs));
   }
+}
+
+/** Real agents, and no DTLS. */
+function transportMakers(random: Chance): TransportMakers {
+  return { ice: () => new IceAgent({ random, digests: systemDigests }), dtls: () => undefined };
 }
 
 /** Of a datagram and its reply: protocol, source, cookie. */

@@ -2,12 +2,16 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { CallsSnapshot } from "../../../src/call/call-store.ts";
 import { suite } from "../../support/suite.ts";
-import { answer, ip, Lab, offer, plainStream, portIn, sdp } from "./lab.ts";
+import { answer, ip, type Lab, offer, plainStream, portIn, sdp } from "./lab.ts";
+import { body, cryptoLine, peerFingerprint, secureLab } from "./parties.ts";
 
-/** JSON that keeps undefined, sets and maps. */
+const line = cryptoLine(1, "AES_CM_128_HMAC_SHA1_80", 1);
+
+/** JSON that keeps undefined, bytes, sets and maps. */
 function encode(value: unknown): Uint8Array {
   const text = JSON.stringify(value, (_key, one: unknown) => {
     if (one === undefined) return { $: "undefined" };
+    if (one instanceof Uint8Array) return { $: "bytes", items: [...one] };
     if (one instanceof Set) return { $: "set", items: [...one] };
     if (one instanceof Map) return { $: "map", items: [...one] };
     return one;
@@ -24,6 +28,7 @@ function restore(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if ("$" in value && value.$ === "undefined") return undefined;
   if ("$" in value && "items" in value && Array.isArray(value.items)) {
+    if (value.$ === "bytes") return Uint8Array.from(value.items.map(Number));
     if (value.$ === "set") return new Set(value.items.map(restore));
     if (value.$ === "map") return new Map(value.items.map((item) => restore(item) as [unknown, unknown]));
   }
@@ -36,12 +41,30 @@ function assertPlain(value: unknown, above: readonly unknown[] = []): void {
   if (typeof value !== "object" || value === null) return;
   assert.ok(!above.includes(value), "a cycle");
   const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Uint8Array.prototype) return;
   assert.ok(prototype === Object.prototype || prototype === Array.prototype || prototype === Set.prototype);
   const inner = value instanceof Set ? [...value] : Object.values(value);
   for (const one of inner) assertPlain(one, [...above, value]);
 }
 
-/** Calls in every stage: ringing, answered, forked, on hold, bridged, by rtpproxy, deleted, waiting for ports. */
+const secured = body({
+  session: ["a=group:BUNDLE 0 1"],
+  media: [
+    {
+      mid: "0",
+      hasMux: true,
+      protocol: "UDP/TLS/RTP/SAVPF",
+      fingerprint: peerFingerprint,
+      ice: { ufrag: "uuuu" },
+    },
+    { mid: "1", kind: "video", port: 4002, types: "96", protocol: "RTP/SAVP", crypto: [line] },
+  ],
+});
+
+/**
+ * Calls in every stage: ringing, answered, forked, on hold, bridged, by rtpproxy, deleted, waiting for ports; every
+ * third has keys, ICE and a bundle.
+ */
 function fill(lab: Lab, count: number): void {
   for (let index = 0; index < count; index++) {
     const callId = `call-${index}`;
@@ -57,7 +80,7 @@ function fill(lab: Lab, count: number): void {
       offer({
         callId,
         branch: "b1",
-        sdp: sdp({ port: 4000 + 2 * index }),
+        sdp: index % 3 === 0 ? secured : sdp({ port: 4000 + 2 * index }),
         options: { rtcpMux: new Set(["offer"]) },
       }),
     );
@@ -81,7 +104,7 @@ function fill(lab: Lab, count: number): void {
 
 suite("call: state as bytes", (test) => {
   test("1,000 live calls turn into bytes and back", () => {
-    const lab = new Lab({ isManual: true });
+    const lab = secureLab({ isManual: true });
     fill(lab, 1_000);
     const before = lab.calls.snapshot();
     assert.equal(before.calls.length, 1_000);
@@ -90,9 +113,9 @@ suite("call: state as bytes", (test) => {
   });
 
   test("calls that came back go on as if nothing had been", () => {
-    const [lab, copy] = [new Lab({ isManual: true }), new Lab({ isManual: true })];
+    const [lab, copy] = [secureLab({ isManual: true }), secureLab({ isManual: true })];
     for (const one of [lab, copy]) fill(one, 24);
-    const restored = new Lab({ isManual: true });
+    const restored = secureLab({ isManual: true });
     restored.calls.restore(decode(encode(lab.calls.snapshot())) as CallsSnapshot);
     assert.equal(restored.calls.nextDeadlineMs(), lab.calls.nextDeadlineMs());
     assert.deepEqual(restored.calls.snapshot(), copy.calls.snapshot());

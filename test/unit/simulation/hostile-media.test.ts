@@ -6,12 +6,19 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import type { Endpoint, IpAddress } from "../../../src/core/address.ts";
+import { packetSizeBytesMax } from "../../../src/core/limits.ts";
 import type { PairId, PairSettings } from "../../../src/core/plan/plan.ts";
-import { noSecurity } from "../../../src/core/plan/security.ts";
+import type {
+  BundleSettings,
+  CertificateId,
+  IceSettings,
+  PairSecurity,
+} from "../../../src/core/plan/security.ts";
 import { fuzzRuns } from "../../support/fuzz-runs.ts";
-import { MediaRig } from "../../support/hostile/media-rig.ts";
+import { handshakeKeys, MediaRig, mediaKey } from "../../support/hostile/media-rig.ts";
 import { heapBytes } from "../../support/hostile/memory.ts";
 import { packets } from "../../support/hostile/packets.ts";
+import { nodeCrypto, SrtpRig } from "../../support/srtp-rig.ts";
 import { suite } from "../../support/suite.ts";
 
 /** Ends of datagrams that a flood as below must meet. */
@@ -25,7 +32,16 @@ const common = [
   "tooLarge",
   "stun",
   "dtls",
+  "authFailed",
+  "replayed",
+  "stunRefused",
+  "passedUp",
+  "unroutable",
+  "unsecured",
 ] as const;
+
+/** Keys that legs of a call have among them: some shared by both parties, some by nobody. */
+const keyring = [handshakeKeys[0], mediaKey(1), mediaKey(2), mediaKey(3)] as const;
 
 type Event =
   | {
@@ -33,6 +49,8 @@ type Event =
       readonly slot: number;
       readonly source: number;
       readonly bytes: Buffer;
+      /** Index of the key that protects it, as a party would; beyond the keys: none. */
+      readonly key: number;
       /** So many of them, 20 ms apart, sequence and timestamp counted up. */
       readonly count: number;
     }
@@ -53,6 +71,12 @@ interface Shape {
   readonly target: number;
   readonly learning: PairSettings["learning"];
   readonly hasSibling: boolean;
+  readonly security: PairSecurity["kind"];
+  /** Indices of keys, of SDES. */
+  readonly receive: readonly number[];
+  readonly send: number;
+  readonly hasIce: boolean;
+  readonly isBundled: boolean;
 }
 
 const sources: readonly Endpoint[] = [
@@ -86,6 +110,11 @@ const shape: fc.Arbitrary<Shape> = fc.record({
     mode: fc.constantFrom("default", "off", "immediate", "delayed", "heuristic"),
   }),
   hasSibling: fc.boolean(),
+  security: fc.constantFrom("none", "none", "passed", "sdes", "sdes", "dtls"),
+  receive: fc.array(fc.nat(keyring.length - 1), { maxLength: 3 }),
+  send: fc.nat(keyring.length),
+  hasIce: fc.integer({ min: 0, max: 3 }).map((value) => value === 0),
+  isBundled: fc.integer({ min: 0, max: 3 }).map((value) => value === 0),
 });
 
 const side = fc.nat(2);
@@ -97,6 +126,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
       slot: fc.nat(5),
       source: sourceIndex,
       bytes: packets,
+      key: fc.nat(keyring.length + 1),
       count: fc.constantFrom(1, 1, 1, 3, 70),
     }),
   },
@@ -111,13 +141,26 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   },
 );
 
+const ice: IceSettings = {
+  localUfrag: "ufrag",
+  localPassword: "password-of-22-letters",
+  remote: undefined,
+  isLite: false,
+  isControlling: false,
+  candidates: [],
+  restart: 1,
+};
+
 /** Three pairs of one call: two parties, and the first one's other media. */
 class Call {
   readonly #rig: MediaRig;
   readonly #pairs: PairId[];
+  /** What parties with these keys send. */
+  readonly #parties = new SrtpRig(nodeCrypto, 2 * keyring.length);
 
   constructor(rig: MediaRig) {
     this.#rig = rig;
+    for (const [index, key] of keyring.entries()) this.#parties.crypto.setKeys(2 * index, [], key);
     this.#pairs = [0, 1, 2].map(() => rig.open(1));
   }
 
@@ -137,19 +180,45 @@ class Call {
     this.#rig.checkEmpty();
   }
 
-  #receive({ slot, source: index, bytes, count }: Extract<Event, { readonly kind: "packet" }>): void {
+  #receive({ slot, source: index, bytes, key, count }: Extract<Event, { readonly kind: "packet" }>): void {
     // The sockets that are open, in the order of their slots: three pairs.
     const open = [...this.#rig.sockets.open.keys()].sort((a, b) => a - b)[slot];
     const source = sources[index];
     if (open === undefined || source === undefined) return;
     const next = Buffer.from(bytes);
     for (let sent = 0; sent < count; sent++) {
-      this.#rig.receive(open, source, next);
+      this.#rig.receive(open, source, this.#protect(next, key));
       if (count > 1) this.#rig.pass(20);
       if (next.length < 8) continue;
       next.writeUInt16BE((next.readUInt16BE(2) + 1) & 0xffff, 2);
       next.writeUInt32BE((next.readUInt32BE(4) + 160) >>> 0, 4);
     }
+  }
+
+  /** As it is where there is no such key, or it does not take the packet. */
+  #protect(bytes: Buffer, key: number): Uint8Array {
+    if (key >= keyring.length || bytes.length < 12 || bytes.length > packetSizeBytesMax) return bytes;
+    const second = bytes[1] ?? 0;
+    const kind = second >= 192 && second < 224 ? "rtcp" : "rtp";
+    const out = this.#parties.run("protect", kind, bytes, 2 * key);
+    return typeof out === "number" ? bytes : out;
+  }
+
+  #security({ security, receive, send, generation }: Shape): PairSecurity {
+    if (security === "sdes") {
+      const keys = receive.flatMap((index) => keyring[index] ?? []);
+      return { kind: "sdes", receive: keys, send: keyring[send] };
+    }
+    if (security !== "dtls") return { kind: security };
+    const certificate = 1 as CertificateId;
+    const fingerprints = [{ hash: "sha-1", value: new Uint8Array(20) } as const];
+    return { kind: "dtls", role: "server", fingerprints, certificate, association: generation };
+  }
+
+  /** The first party's two media travel together on the sockets of the first. */
+  #bundle(index: number, { isBundled }: Shape): BundleSettings | undefined {
+    if (!isBundled || index === 1) return undefined;
+    return { carrier: this.#pair(0), mid: `${index}`, midExtension: 1, ssrcs: index === 0 ? [7] : [8] };
   }
 
   #configure(index: number, settings: Shape): void {
@@ -169,9 +238,9 @@ class Call {
         target === undefined ? undefined : { ...target, port: settings.rtcpMux ? target.port : 9_999 },
       payloadTypes: [0, 8].map((payloadType) => ({ payloadType, clockRateHz: 8_000 })),
       siblings: settings.hasSibling ? [this.#pair(index === 0 ? 2 : 0)] : [],
-      security: noSecurity,
-      ice: undefined,
-      bundle: undefined,
+      security: this.#security(settings),
+      ice: settings.hasIce ? ice : undefined,
+      bundle: this.#bundle(index, settings),
     });
   }
 

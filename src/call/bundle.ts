@@ -1,0 +1,260 @@
+/**
+ * BUNDLE with each party by itself (RFC 8843): a party that bundles has all its media on one transport of ours, the
+ * carrier's; a party that does not has one for each. Every m-line keeps a pair of its own, so that either can come.
+ */
+import { mediaPerCallMax } from "../core/limits.ts";
+import { transportProtocol } from "../sdp/protocol.ts";
+import type { SessionSummary } from "../sdp/summary.ts";
+import { membersOf } from "./bundled-summary.ts";
+import type { MediaOptions } from "./requests.ts";
+import type { BundleSide } from "./security-state.ts";
+import type { LegState, MediaState } from "./state.ts";
+
+const alone: BundleSide = {
+  carrier: undefined,
+  offered: [],
+  isOwn: false,
+  isOnly: false,
+  midExtension: undefined,
+  ssrcs: [],
+};
+
+/** The offerer's groups. What was settled before goes on until the answer. */
+export function hearOfferedBundles(leg: LegState, summary: SessionSummary, options: MediaOptions): void {
+  keepTransports(leg, (index) => leg.media[index]?.isActive === true);
+  for (const media of leg.media) {
+    if (media.bundle === undefined) continue;
+    media.bundle =
+      media.bundle.carrier === undefined ? undefined : { ...media.bundle, offered: [], isOwn: true };
+  }
+  if (options.bundle.has("reject")) return;
+  for (const mids of summary.bundles) {
+    const members = membersOf(summary, mids).map(({ index }) => index);
+    const offered = distinctMembers(leg, summary, members);
+    for (const index of offered) {
+      const media = leg.media[index];
+      if (media !== undefined) media.bundle = bundleOf(media, summary, index, { offered, isOwn: true });
+    }
+  }
+}
+
+function bundleOf(
+  { bundle }: MediaState,
+  summary: SessionSummary,
+  index: number,
+  { offered, isOwn }: Pick<BundleSide, "offered" | "isOwn">,
+): BundleSide {
+  const { midExtension, ssrcs = [] } = summary.media[index] ?? {};
+  return { ...(bundle ?? alone), offered, isOnly: false, isOwn, midExtension, ssrcs: [...ssrcs] };
+}
+
+/** RTP m-lines whose packets can be told from those of the others (RFC 8843 section 9.2). */
+function distinctMembers(
+  leg: LegState,
+  summary: SessionSummary,
+  members: readonly number[],
+): readonly number[] {
+  const taken: number[] = [];
+  const types = new Set<number>();
+  for (const index of members) {
+    const said = summary.media[index];
+    const media = leg.media[index];
+    if (said === undefined || media?.isActive !== true || media.transport !== "rtp") continue;
+    const isAlike = said.protocol.isSecure === summary.media[taken[0] ?? index]?.protocol.isSecure;
+    if (!isAlike) continue;
+    if (media.bundle?.offered.includes(index) === true) continue;
+    const isNamed = said.midExtension !== undefined || said.ssrcs.length > 0;
+    const isUnique = said.codecs.every(({ payloadType }) => !types.has(payloadType));
+    if (!isNamed && !isUnique) continue;
+    for (const { payloadType } of said.codecs) types.add(payloadType);
+    taken.push(index);
+  }
+  return taken;
+}
+
+export function isBundled(media: MediaState | undefined): boolean {
+  return media?.bundle !== undefined && media.bundle.offered.length > 0;
+}
+
+/**
+ * Bundles whose carrier leaves go on with its transport under their next m-line: to the party each is the same bundle
+ * still, with the same ICE and DTLS.
+ */
+export function keepTransports(leg: LegState, stays: (index: number) => boolean): void {
+  for (const [index, media] of leg.media.entries()) {
+    if (media.bundle?.carrier !== index || stays(index)) continue;
+    const heirAt = leg.media.findIndex((other, at) => other.bundle?.carrier === index && stays(at));
+    const heir = leg.media[heirAt];
+    if (heir === undefined || media.pair === undefined) continue;
+    [media.pair, heir.pair] = [heir.pair, media.pair];
+    [media.ice, heir.ice] = [heir.ice, media.ice];
+    [media.security, heir.security] = [heir.security, media.security];
+    for (const other of leg.media) {
+      if (other.bundle?.carrier === index) other.bundle = { ...other.bundle, carrier: heirAt };
+    }
+  }
+}
+
+/** Whoever has a carrier that turned out to be unusable stands alone. */
+export function leaveCarriers(leg: LegState, stays: (index: number) => boolean): void {
+  for (const media of leg.media) {
+    const carrier = media.bundle?.carrier;
+    if (carrier !== undefined && !stays(carrier)) media.bundle = undefined;
+  }
+}
+
+/** Our answer to the offerer's groups: who of each is there after all; the one that carried before does so still. */
+export function settleOfferedBundles(leg: LegState, isAnswered: (index: number) => boolean): void {
+  if (leg.media.every(({ bundle }) => bundle?.isOwn !== true)) return;
+  const carriers = new Map<number, number>();
+  for (const group of offeredGroups(leg, true)) {
+    const present = group.filter((index) => {
+      const media = leg.media[index];
+      const isOurs = media?.pair !== undefined && media.security?.wanted !== "passed";
+      return isOurs && media.transport === "rtp" && isAnswered(index);
+    });
+    const members = carrierFirst(leg, present);
+    for (const index of members) carriers.set(index, members[0] ?? index);
+  }
+  takeCarriers(leg, carriers, true);
+}
+
+/** The groups that were offered last, by this party (`isOwn`) or to it. */
+export function offeredGroups(leg: LegState, isOwn: boolean): ReadonlySet<readonly number[]> {
+  const groups = new Set<readonly number[]>();
+  for (const { bundle } of leg.media) {
+    if (bundle?.isOwn === isOwn && bundle.offered.length > 0) groups.add(bundle.offered);
+  }
+  return groups;
+}
+
+/** Carriers are these from now on; whoever has none stands alone. */
+function takeCarriers(leg: LegState, carriers: ReadonlyMap<number, number>, isOwn: boolean): void {
+  for (const [index, media] of leg.media.entries()) {
+    if (media.bundle?.isOwn !== isOwn) continue;
+    const carrier = carriers.get(index);
+    media.bundle = carrier === undefined ? undefined : { ...media.bundle, carrier };
+  }
+}
+
+/** The m-line that carries them now stands first. */
+export function carrierFirst(leg: LegState, members: readonly number[]): readonly number[] {
+  const carrier = members.find((index) => leg.media[index]?.bundle?.carrier === index);
+  return carrier === undefined ? members : [carrier, ...members.filter((index) => index !== carrier)];
+}
+
+export interface BundleOffer {
+  /** m-lines of the leg that may be bundled, in order. */
+  readonly lines: readonly number[];
+  readonly speaker: LegState;
+  readonly options: MediaOptions;
+}
+
+/**
+ * Offers a party one transport for all: by word, if it bundles already, or if the offerer does and both talk as
+ * browsers do, which may insist on it.
+ */
+export function offerBundle(leg: LegState, { lines: all, speaker, options }: BundleOffer): void {
+  const lines = alike(leg, carrierFirst(leg, all));
+  const inForce = lines.some((index) => leg.media[index]?.bundle?.carrier === index);
+  const { bundle: words } = options;
+  const isOnly = words.has("require") || words.has("strict");
+  const isWished = isOnly || words.has("offer") || inForce || isOfferedByBrowser(leg, speaker);
+  const isOffered = isWished && !(words.has("reject") && !isOnly && !words.has("offer")) && lines.length > 0;
+  if (!isOffered) {
+    for (const media of leg.media) media.bundle = undefined;
+    return;
+  }
+  const isShared = inForce || isOnly;
+  for (const [index, media] of leg.media.entries()) {
+    media.bundle = lines.includes(index)
+      ? {
+          ...(media.bundle ?? alone),
+          carrier: isShared ? lines[0] : undefined,
+          offered: lines,
+          isOwn: false,
+          isOnly: isOnly && index !== lines[0],
+        }
+      : undefined;
+  }
+}
+
+/** One transport is secured in one way: those that are offered like the first. */
+function alike(leg: LegState, lines: readonly number[]): readonly number[] {
+  const shape = (index: number): string => {
+    const { protocol, security, ice } = leg.media[index] ?? {};
+    return `${protocol} ${security?.told.join()} ${ice === undefined}`;
+  };
+  const [first] = lines;
+  return first === undefined ? lines : lines.filter((index) => shape(index) === shape(first));
+}
+
+function isOfferedByBrowser(leg: LegState, speaker: LegState): boolean {
+  if (!speaker.media.some(isBundled)) return false;
+  return leg.media.some(({ ice, security }) => ice !== undefined && security?.told.includes("dtls") === true);
+}
+
+function mayBundle(media: MediaState | undefined): boolean {
+  return media?.isActive === true && media.transport === "rtp" && isOfferedBundle(media);
+}
+
+/** We offered it a bundle. */
+function isOfferedBundle(media: MediaState): boolean {
+  return isBundled(media) && media.bundle?.isOwn === false;
+}
+
+/** A party's answer to our group: the first mid it names carries, if it names any. */
+export function hearAnsweredBundles(leg: LegState, summary: SessionSummary): void {
+  if (!leg.media.some(isOfferedBundle)) return;
+  keepTransports(leg, (index) => leg.media[index]?.isActive === true);
+  const carriers = new Map<number, number>();
+  for (const mids of summary.bundles) {
+    const present = membersOf(summary, mids)
+      .map(({ index }) => index)
+      .filter((index) => mayBundle(leg.media[index]));
+    const members = carrierFirst(leg, present);
+    for (const index of members) {
+      carriers.set(index, members[0] ?? index);
+      const media = leg.media[index];
+      if (media !== undefined) {
+        media.bundle = bundleOf(media, summary, index, {
+          offered: media.bundle?.offered ?? [],
+          isOwn: false,
+        });
+      }
+    }
+  }
+  for (const [index, media] of leg.media.entries()) {
+    // Offered without a port of its own, it has none but the carrier's, whatever the answer says.
+    const shared = media.bundle?.isOnly === true && media.isActive ? media.bundle.carrier : undefined;
+    if (shared === undefined || carriers.has(index)) continue;
+    carriers.set(index, shared);
+    carriers.set(shared, shared);
+  }
+  takeCarriers(leg, carriers, false);
+}
+
+/** The m-line whose transport serves this one: its own, or that of one that carries itself as well. */
+export function carrierIndex(leg: LegState, index: number): number {
+  const at = leg.media[index]?.bundle?.carrier;
+  if (at === undefined || at === index) return index;
+  const [media, carrier] = [leg.media[index], leg.media[at]];
+  const carries = carrier?.bundle?.carrier === at && isSecure(carrier) === isSecure(media);
+  return carries ? at : index;
+}
+
+function isSecure(media: MediaState | undefined): boolean {
+  return transportProtocol(media?.protocol ?? "").isSecure;
+}
+
+export function carrierOf(leg: LegState, index: number): MediaState | undefined {
+  return leg.media[carrierIndex(leg, index)];
+}
+
+/** A name for an m-line that has none and needs one: its number from 1 on, or one no other m-line would take. */
+export function freeMid(index: number, taken: readonly (string | undefined)[]): string {
+  for (let number = index + 1; ; number += mediaPerCallMax) {
+    const mid = String(number);
+    if (!taken.includes(mid)) return mid;
+  }
+}

@@ -1,0 +1,126 @@
+/** SDES in answers (RFC 4568 section 5.1.2): which line is taken, and which keys are in force by it. */
+import type { SrtpKey } from "../core/plan/security.ts";
+import type { Random } from "../core/random.ts";
+import type { CryptoAttribute } from "../sdp/crypto-attribute.ts";
+import { isSameKey, isSameMaster } from "../srtp/suites.ts";
+import type { MediaOptions } from "./requests.ts";
+import type { SdesSide } from "./security-state.ts";
+import { freshKey, lifetimeOf } from "./srtp-offer.ts";
+
+/** Keys kept for what one party sends: one a branch that answered, and one of before. */
+export const receiveKeysMax = 4;
+
+export function newSdes(): SdesSide {
+  return {
+    offered: [],
+    isRanked: false,
+    told: [],
+    used: undefined,
+    answered: undefined,
+    receive: [],
+    send: undefined,
+  };
+}
+
+/** A new exchange begins: of the keys so far the latest counts until it ends. */
+export function keepLatestKey(side: SdesSide): void {
+  if (side.receive.length > 1) side.receive = side.receive.slice(0, 1);
+}
+
+/** The line of our offer that an answer takes, and the answer's own; undefined: it takes none of them. */
+export function takenLine(
+  told: readonly CryptoAttribute[],
+  answered: readonly CryptoAttribute[],
+): { readonly ours: CryptoAttribute; readonly theirs: CryptoAttribute } | undefined {
+  for (const needsTag of [true, false]) {
+    // Some answer under a tag of their own: the suite alone tells then.
+    for (const theirs of answered) {
+      const ours = told.find(
+        ({ tag, key }) => key.suite === theirs.key.suite && (!needsTag || tag === theirs.tag),
+      );
+      if (ours !== undefined) return { ours, theirs };
+    }
+  }
+  return undefined;
+}
+
+/** This party answered our offer. False when it took no line of it. */
+export function hearSdesAnswer(side: SdesSide, lines: readonly CryptoAttribute[]): boolean {
+  const taken = takenLine(side.told, lines);
+  if (taken === undefined) return false;
+  const { ours, theirs } = taken;
+  side.used = ours;
+  // What the answer says of encryption and authentication holds for both directions (RFC 4568 section 6.3).
+  side.send = withUsesOf(ours.key, theirs.key);
+  hearKey(side, theirs.key);
+  return true;
+}
+
+function hearKey(side: SdesSide, key: SrtpKey): void {
+  const others = side.receive.filter((known) => !isSameKey(known, key));
+  side.receive = [key, ...others].slice(0, receiveKeysMax);
+}
+
+export interface SdesAnswerWish {
+  readonly options: MediaOptions;
+  readonly random: Random;
+  /** SDES towards the other party, once it answered. */
+  readonly other: SdesSide | undefined;
+}
+
+/** Answers this party's offer: the keys are in force, and `answered` is the line to tell. */
+export function answerSdes(side: SdesSide, wish: SdesAnswerWish): void {
+  const line = chosenLine(side, wish);
+  if (line === undefined) return;
+  const key = passedKey(line, wish) ?? keptKey(side, line, wish) ?? freshKey(line.key.suite, wish.random);
+  side.answered = {
+    tag: line.tag,
+    key: withUsesOf(key, line.key),
+    lifetime: lifetimeOf(wish.options.sdes),
+  };
+  side.send = side.answered.key;
+  hearKey(side, line.key);
+}
+
+function chosenLine(side: SdesSide, { options, other }: SdesAnswerWish): CryptoAttribute | undefined {
+  const { offered, answered } = side;
+  if (options.sdes.isStatic && answered !== undefined) {
+    const same = offered.filter(({ key }) => key.suite === answered.key.suite);
+    const kept = same.find(({ tag }) => tag === answered.tag) ?? same[0];
+    if (kept !== undefined) return kept;
+  }
+  const send = other?.send;
+  if (send === undefined || side.isRanked || options.recrypts) return offered[0];
+  return (
+    offered.find(({ key }) => isSameKey(key, send)) ??
+    offered.find(({ key }) => key.suite === send.suite) ??
+    offered[0]
+  );
+}
+
+/** The other party's own key, where both directions can then pass untouched. */
+function passedKey(line: CryptoAttribute, { options, other }: SdesAnswerWish): SrtpKey | undefined {
+  const [theirs] = other?.receive ?? [];
+  if (options.recrypts || theirs === undefined || other?.send === undefined) return undefined;
+  const passes = isSameKey(line.key, other.send) && isSameKey(withUsesOf(theirs, line.key), theirs);
+  return passes && theirs.suite === line.key.suite ? theirs : undefined;
+}
+
+/** Ours of before. Not where it is another party's as well: one key must not protect two versions of a packet. */
+function keptKey(
+  { answered }: SdesSide,
+  line: CryptoAttribute,
+  { other }: SdesAnswerWish,
+): SrtpKey | undefined {
+  if (answered === undefined || answered.key.suite !== line.key.suite) return undefined;
+  const isShared = other?.receive.some((key) => isSameMaster(key, answered.key)) === true;
+  return isShared ? undefined : answered.key;
+}
+
+function withUsesOf(key: SrtpKey, { encryptsRtp, encryptsRtcp, authenticatesRtp }: SrtpKey): SrtpKey {
+  const isSame =
+    key.encryptsRtp === encryptsRtp &&
+    key.encryptsRtcp === encryptsRtcp &&
+    key.authenticatesRtp === authenticatesRtp;
+  return isSame ? key : { ...key, encryptsRtp, encryptsRtcp, authenticatesRtp };
+}
