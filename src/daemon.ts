@@ -14,10 +14,13 @@ import type { Logger } from "./core/log.ts";
 import type { RelayEvent } from "./core/plan/plan.ts";
 import { CallShell } from "./daemon/call-shell.ts";
 import { ControlShell } from "./daemon/control-shell.ts";
+import { DeadlineTimer } from "./daemon/deadline-timer.ts";
 import { dieOf, dieOnFaults } from "./daemon/dying.ts";
 import { ownListeners } from "./daemon/own-listeners.ts";
+import { certificatesForCalls, openSecureMedia, type SecureMedia } from "./daemon/secure-media.ts";
 import { TelemetryShell } from "./daemon/telemetry-shell.ts";
 import { Totals } from "./daemon/totals.ts";
+import { TransportLog } from "./daemon/transport-log.ts";
 import { systemClock } from "./io/clock.ts";
 import { TimeoutNotifier } from "./io/control/notify.ts";
 import { type CtlServer, startCtlServer } from "./io/ctl-server.ts";
@@ -30,6 +33,13 @@ import { callEndFields, callEndMessage } from "./telemetry/call-end.ts";
 import { answerCtl } from "./telemetry/ctl-commands.ts";
 import type { EventName } from "./telemetry/events.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
+
+/** Who hears of the relay's events. */
+interface EventListeners {
+  readonly shell: CallShell;
+  readonly totals: Totals;
+  readonly transports: TransportLog;
+}
 
 export interface Daemon {
   /** What it listens on, and the lines that point a proxy at it. */
@@ -67,13 +77,17 @@ class Building {
     this.#warnOfLimits();
     const totals = new Totals();
     const notifier = new TimeoutNotifier(log);
-    const { relay, engine } = await this.#startRelay((event) => this.#relayEvent(event, shell, totals));
+    const secure = await openSecureMedia(systemClock, log);
+    const { relay, timer, driver } = await this.#startRelay(secure, (event) =>
+      this.#relayEvent(event, { shell, totals, transports }),
+    );
     const calls = new Calls({
-      options: callOptions(config),
+      options: callOptions(config, secure),
       random: systemRandom,
       counters: relay,
       isSignallingProxy: (ip) => isProxy(config, control, ip),
     });
+    const transports = new TransportLog(log, (pair) => calls.callIdOf(pair));
     const shell: CallShell = new CallShell({
       calls,
       clock: systemClock,
@@ -91,6 +105,7 @@ class Building {
       relay,
       calls,
       totals,
+      dtls: secure.dtlsCounts,
       control: () => control.counts(),
     });
     const control: ControlShell = new ControlShell({
@@ -105,11 +120,13 @@ class Building {
     this.#closers.push(
       () => notifier.close(),
       () => telemetry.close(),
+      () => timer.close(),
       () => relay.stop(),
       () => shell.stop(),
       () => control.close(),
     );
     await relay.ready;
+    const engine = `${driver}, ${this.#srtpEngine(relay)}`;
     await control.open();
     const operator = await this.#openOperatorDoors(relay, calls, shell, telemetry);
     log.info({ event: "ready" satisfies EventName, engine }, "ready");
@@ -144,7 +161,10 @@ class Building {
     }
   }
 
-  async #startRelay(onEvent: (event: RelayEvent) => void): Promise<{ relay: Relay; engine: string }> {
+  async #startRelay(
+    { makers, certificates }: SecureMedia,
+    onEvent: (event: RelayEvent) => void,
+  ): Promise<{ relay: Relay; timer: DeadlineTimer; driver: string }> {
     const { interfaces, portMin, portMax, tos, workers, io, coalesce, trustedMedia } = this.#config;
     const pairsPerAddress = Math.floor((portMax - portMin + 1) / 2);
     const addresses = new Set(interfaces.map(({ ip }) => ip)).size;
@@ -173,6 +193,7 @@ class Building {
         "node:dgram cannot set TOS; packets go out with 0",
       );
     }
+    let timer: DeadlineTimer | undefined;
     const relay = new Relay({
       driver,
       interfaces,
@@ -181,14 +202,30 @@ class Building {
       tos,
       random: systemRandom,
       clock: systemClock,
+      makers,
       onEvent,
+      onDeadline: () => timer?.schedule(),
       onFault: dieOf,
     });
+    timer = new DeadlineTimer(systemClock, certificates === undefined ? [relay] : [relay, certificates]);
+    timer.schedule();
     const count = driver.links.length;
-    return { relay, engine: `${driver.name}, ${count} worker${count === 1 ? "" : "s"}` };
+    return { relay, timer, driver: `${driver.name}, ${count} worker${count === 1 ? "" : "s"}` };
   }
 
-  #relayEvent(event: RelayEvent, shell: CallShell, totals: Totals): void {
+  /** The engine's name, for the log; tells of those it stands in for. */
+  #srtpEngine(relay: Relay): string {
+    const { engine, faults } = relay.stats().srtp;
+    for (const { name, fault } of faults) {
+      const message = `SRTP without ${name}`;
+      this.#log.warn({ event: "config-warning" satisfies EventName, reason: fault }, message);
+    }
+    if (engine !== undefined) return `SRTP by ${engine}`;
+    this.#log.warn({ event: "config-warning" satisfies EventName }, "no SRTP: secure media is not relayed");
+    return "no SRTP";
+  }
+
+  #relayEvent(event: RelayEvent, { shell, totals, transports }: EventListeners): void {
     if (event.kind === "open-failed") {
       totals.openFailures[event.reason]++;
       this.#log.warn({ event: "open-failed" satisfies EventName, reason: event.reason }, "no port pair");
@@ -198,6 +235,8 @@ class Building {
         { event: "source-proven" satisfies EventName, ...fields, evidence: event.evidence },
         "source proven",
       );
+    } else if (event.kind !== "opened" && event.kind !== "closed") {
+      transports.tell(systemClock.monotonicMs(), event);
     }
     shell.relayEvent(event);
   }
@@ -234,7 +273,7 @@ class Building {
           ),
         call: (callId: string) => calls.report(systemClock.monotonicMs(), callId),
         kill: (callId: string) => shell.kill(callId),
-        counters: relay,
+        relay,
         telemetry,
         monotonicMs: () => systemClock.monotonicMs(),
       };
@@ -245,7 +284,7 @@ class Building {
   }
 }
 
-function callOptions(config: Config): CallOptions {
+function callOptions(config: Config, secure: SecureMedia): CallOptions {
   return {
     timeoutMs: config.timeoutMs,
     silentTimeoutMs: config.silentTimeoutMs,
@@ -261,6 +300,7 @@ function callOptions(config: Config): CallOptions {
       advertisedIp,
     })),
     onLink: attachedNetworks(),
+    certificates: certificatesForCalls(secure),
   };
 }
 

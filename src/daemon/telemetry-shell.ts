@@ -8,6 +8,8 @@ import type { Clock, MonotonicMs } from "../core/time.ts";
 import { watchProcess } from "../io/process-stats.ts";
 import type { WorkerStats } from "../relay/counter-view.ts";
 import type { Relay } from "../relay/relay.ts";
+import type { TransportCounts } from "../relay/transports/transport-counts.ts";
+import type { DtlsCounts } from "../srtp/dtls/actions.ts";
 import type { ControlCounts, TelemetrySnapshot, WorkerSnapshot } from "../telemetry/snapshot.ts";
 import { Rates, type Sums } from "./rates.ts";
 import type { Totals } from "./totals.ts";
@@ -18,6 +20,7 @@ export interface TelemetryShellParts {
   readonly relay: Relay;
   readonly calls: Calls;
   readonly totals: Totals;
+  readonly dtls: DtlsCounts;
   readonly control: () => ControlCounts;
 }
 
@@ -25,7 +28,19 @@ export interface TelemetryShellParts {
 const heartbeatAgeMsMax = 5_000;
 const heartbeatCheckMs = 500;
 /** Ends of a datagram that mean it was carried, or was never one to be carried. */
-const carried: ReadonlySet<string> = new Set(["relay", "hold", "consumed", "heldReleased", "sendRetried"]);
+const carried: ReadonlySet<string> = new Set([
+  "relay",
+  "hold",
+  "consumed",
+  "heldReleased",
+  "sendRetried",
+  "passedUp",
+]);
+
+function copyCounts(counts: Readonly<TransportCounts>): TransportCounts {
+  const { handshakesFailed, iceFailed } = counts;
+  return { ...counts, handshakesFailed: { ...handshakesFailed }, iceFailed: { ...iceFailed } };
+}
 
 interface Heartbeat {
   count: number;
@@ -64,7 +79,7 @@ export class TelemetryShell {
   }
 
   snapshot(): TelemetrySnapshot {
-    const { relay, calls, totals, config, control } = this.#parts;
+    const { relay, calls, totals, config, control, dtls } = this.#parts;
     const stats = relay.stats();
     return {
       version,
@@ -83,6 +98,8 @@ export class TelemetryShell {
       })),
       openFailures: { ...totals.openFailures },
       workers: stats.workers.map((worker, index) => this.#worker(worker, index)),
+      transports: copyCounts(stats.transports),
+      dtls: { ...dtls },
       control: control(),
       process: this.#process.read(),
     };

@@ -4,7 +4,13 @@
  * A candidate is known by its index; the relay keeps its packets under (slot, index). Nothing is allocated.
  */
 import { candidatesPerNetworkMax, candidatesPerSlotMax } from "../core/limits.ts";
-import { type HandoverSink, type PacketFacts, packetKind, type SlotSettings } from "./contract.ts";
+import {
+  type HandoverSink,
+  noPayloadType,
+  type PacketFacts,
+  packetKind,
+  type SlotSettings,
+} from "./contract.ts";
 import { isSameEndpoint, isSameNetwork, sourceInto } from "./hints.ts";
 import { candidate, type SlotTable, slotWords, word } from "./slot-table.ts";
 import { isTimely } from "./streams.ts";
@@ -157,7 +163,8 @@ function start(table: SlotTable, at: number, facts: PacketFacts, likely: number,
   words[at + candidate.sequence] = facts.sequence;
   words[at + candidate.timestamp] = facts.timestamp;
   words[at + candidate.payloadType] = facts.payloadType;
-  words[at + candidate.packets] = 1;
+  // What is no RTP has no run to show; a handshake repeats its first datagram after a second at best.
+  words[at + candidate.packets] = facts.payloadType === noPayloadType ? plausiblePackets : 1;
   words[at + candidate.rank] = likely;
   words[at + candidate.claim] = facts.sequence << 8;
   reals[(at + candidate.firstAt) >>> 1] = nowMs;

@@ -25,6 +25,7 @@ import { isRtcp } from "./judge.ts";
 import { aimRtcp, forgetStreams, setTarget } from "./proof.ts";
 import { real, slotFlag, slotWords, word } from "./slot-table.ts";
 import { doubtfulTargetMs, newGenerationMs, supersededMs } from "./timing.ts";
+import { leaveIce } from "./vouching.ts";
 
 const nowhere = new Int32Array(5);
 
@@ -32,6 +33,7 @@ export function configureSlot(ground: Ground, slot: number, settings: SlotSettin
   const { table, deadlines } = ground;
   const before = ground.settings[slot]!;
   ground.settings[slot] = settings;
+  if (before.hasIce && !settings.hasIce) leaveIce(ground, slot);
   table.words[slot * slotWords + word.siblingEpochs] = siblingEpochs(ground, slot);
   if (before.isRtp !== settings.isRtp) {
     // Audio became image or back: proof and target stay, what was known of RTP streams goes.

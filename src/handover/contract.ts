@@ -19,8 +19,11 @@ export const packetKind = {
   data: 5,
 } as const;
 
-/** What decryption found; `none` where no key of ours applies. */
+/** What decryption found; `none` where no key of ours applies, or the key's suite has no tag. */
 export const authResult = { none: 0, verified: 1 } as const;
+
+/** In place of a payload type, for what is no RTP on a socket of RTP: STUN, DTLS and ZRTP of the parties' own. */
+export const noPayloadType = 128;
 
 /**
  * The facts of one datagram. The relay owns one and overwrites it for each packet, so nothing is allocated.
@@ -40,6 +43,10 @@ export class PacketFacts {
   timestamp = 0;
   payloadType = 0;
   auth = 0;
+  /** Of a verified packet: its index is the highest seen for its SSRC. */
+  isNewest = false;
+  /** Of a verified packet: bits of its tag. */
+  tagBits = 0;
 }
 
 /**
@@ -107,6 +114,8 @@ export interface SlotSettings {
   readonly isAsymmetric: boolean;
   readonly isStrict: boolean;
   readonly followsAnySource: boolean;
+  /** ICE runs with this party: where to send is its decision, once it has made one. */
+  readonly hasIce: boolean;
   /** 0 default, 1 off, 2 immediate, 3 delayed, 4 heuristic. */
   readonly learningMode: number;
   /**
@@ -132,8 +141,12 @@ export interface HandoverPolicy {
   /** Judges one datagram. After `hold`, `heldFor` is the candidate it belongs to. No allocation. */
   packet(facts: PacketFacts, nowMs: number): Verdict;
   readonly heldFor: number;
-  /** An ICE check with valid MESSAGE-INTEGRITY came from the source in `facts`. */
+  /** The source in `facts` is the proven one, or has a valid ICE check. No allocation. */
+  isKnownSource(facts: PacketFacts): boolean;
+  /** An ICE check succeeded with the source in `facts`. `isNominated`: we send there from now on. */
   iceCheck(facts: PacketFacts, isNominated: boolean, nowMs: number): void;
+  /** The party's consent is gone: nothing is sent until a check is nominated anew. */
+  iceRevoked(slot: number): void;
   /** A DTLS handshake with the source in `facts` ended with the certificate SDP named. */
   dtlsVerified(facts: PacketFacts, nowMs: number): void;
   /** Runs what is due; call at `nextDeadlineMs`. */

@@ -33,6 +33,7 @@ export const unsignalled: SlotSettings = {
   isAsymmetric: false,
   isStrict: false,
   followsAnySource: false,
+  hasIce: false,
   learningMode: 0,
   hints: new Int32Array(0),
   hintCount: 0,

@@ -42,6 +42,15 @@ import { judgeRtcp } from "./rtcp.ts";
 import { candidate, claim, real, SlotTable, slotFlag, slotWords, word } from "./slot-table.ts";
 import { claimOf } from "./speakers.ts";
 import { noteStream } from "./streams.ts";
+import {
+  aimByIce,
+  checkSource,
+  confirmByKey,
+  isChecked,
+  judgeVerified,
+  proveByKey,
+  takeOver,
+} from "./vouching.ts";
 
 export interface HandoverOptions {
   /** Networks whose sources rank above unknown ones: media gateways of trunks (`trusted-media`). */
@@ -116,12 +125,29 @@ export class Handover implements HandoverPolicy {
     return this.#fromElsewhere(facts, nowMs);
   }
 
+  isKnownSource(facts: PacketFacts): boolean {
+    const ground = this.#ground;
+    sourceInto(ground.source, 0, facts);
+    if (facts.port === 0) return false;
+    return isFromProven(ground, facts) || isChecked(ground, facts.slot, ground.source, 0);
+  }
+
   iceCheck(facts: PacketFacts, isNominated: boolean, nowMs: number): void {
-    if (isNominated || !isProven(this.#ground, facts.slot)) this.#proveByKey(facts, nowMs);
+    const ground = this.#ground;
+    const { slot } = facts;
+    if (!this.#mayProve(facts) || !ground.settings[slot]!.hasIce) return;
+    sourceInto(ground.source, 0, facts);
+    checkSource(ground, slot);
+    if (isNominated || !isProven(ground, slot)) proveByKey(ground, facts, nowMs);
+    if (isNominated) aimByIce(ground, slot, true);
+  }
+
+  iceRevoked(slot: number): void {
+    if (this.#ground.settings[slot]!.hasIce) aimByIce(this.#ground, slot, false);
   }
 
   dtlsVerified(facts: PacketFacts, nowMs: number): void {
-    this.#proveByKey(facts, nowMs);
+    if (this.#mayProve(facts)) proveByKey(this.#ground, facts, nowMs);
   }
 
   advance(nowMs: number): void {
@@ -159,14 +185,16 @@ export class Handover implements HandoverPolicy {
     this.#reals[(base >>> 1) + real.heardAt] = nowMs;
     const { kind } = facts;
     if (kind === packetKind.rtp) noteStream(this.#table, facts, nowMs);
-    if (this.#words[base + word.pending] !== 0) this.#lookBeside(facts, nowMs);
+    if ((this.#words[base + word.pending]! | facts.auth) !== 0) this.#lookBeside(facts, nowMs);
     return kind === packetKind.keepalive || kind === packetKind.stun ? verdict.consumed : verdict.relay;
   }
 
-  /** The proven source speaks while it is on probation or others wait for its silence. */
+  /** The proven source speaks under a key of ours, or while it is on probation or others wait for its silence. */
   #lookBeside(facts: PacketFacts, nowMs: number): void {
     const ground = this.#ground;
     const { slot } = facts;
+    if (facts.auth === authResult.verified) confirmByKey(ground, slot);
+    if (this.#words[slot * slotWords + word.pending] === 0) return;
     confirm(ground, slot, nowMs);
     if (facts.kind !== packetKind.rtp) return;
     for (let index = 0; index < candidatesPerSlotMax; index++) {
@@ -188,7 +216,9 @@ export class Handover implements HandoverPolicy {
     if (facts.port === 0 || !hasFlag(ground, slot, slotFlag.isOpen)) return verdict.unprovenSource;
     sourceInto(ground.source, 0, facts);
     const settings = ground.settings[slot]!;
-    if (facts.auth === authResult.verified) return proveNow(ground, facts, evidenceCode.cryptographic, nowMs);
+    if (facts.auth === authResult.verified) return judgeVerified(ground, facts, nowMs);
+    if (isMedia(facts.kind) && isChecked(ground, slot, ground.source, 0))
+      return takeOver(ground, facts, nowMs);
     if (facts.kind === packetKind.rtcp) return judgeRtcp(ground, facts, settings, nowMs);
     if (facts.kind === packetKind.rtp || facts.kind === packetKind.data) {
       return settings.isSignalled
@@ -260,12 +290,12 @@ export class Handover implements HandoverPolicy {
     return keep(ground, facts, claim.speaker, nowMs) === verdict.relay ? verdict.relay : verdict.consumed;
   }
 
-  #proveByKey(facts: PacketFacts, nowMs: number): void {
-    sourceInto(this.#ground.source, 0, facts);
-    if (isFromProven(this.#ground, facts)) {
-      this.#words[facts.slot * slotWords + word.evidence] = evidenceCode.cryptographic;
-      return;
-    }
-    proveNow(this.#ground, facts, evidenceCode.cryptographic, nowMs);
+  /** Port 0 is no source, and a closed slot has none. */
+  #mayProve(facts: PacketFacts): boolean {
+    return facts.port !== 0 && hasFlag(this.#ground, facts.slot, slotFlag.isOpen);
   }
+}
+
+function isMedia(kind: number): boolean {
+  return kind === packetKind.rtp || kind === packetKind.rtcp || kind === packetKind.data;
 }

@@ -1,5 +1,5 @@
 /** Reading a slot's hints: is this source named by signalling, and how near is it to what is? No allocation. */
-import type { PacketFacts, SlotSettings } from "./contract.ts";
+import { noPayloadType, type PacketFacts, type SlotSettings } from "./contract.ts";
 
 export const hintWords = 6;
 /** Flag of a hint: the IP alone, any port, is evidence. */
@@ -14,8 +14,10 @@ export const hintMatch = { none: 0, sameNetwork: 1, ip: 2, usableIp: 3, exact: 4
 const comfortNoise = 13;
 const comfortNoiseFormer = 19;
 
-/** A table without any type is of a call whose SDP nobody showed us: every type may be meant. */
+/**
+ * What is no RTP has no type to know. A table without any type is of a call whose SDP nobody showed us: every type may be meant. */
 export function isKnownPayloadType(settings: SlotSettings, payloadType: number): boolean {
+  if (payloadType === noPayloadType) return true;
   const types = settings.payloadTypes;
   if ((types[0]! | types[1]! | types[2]! | types[3]!) === 0) return true;
   if ((types[payloadType >>> 5]! & (1 << (payloadType & 31))) !== 0) return true;

@@ -1,7 +1,7 @@
 /** The two variables of a leg: the proven source, and the send target; and what follows when one of them moves. */
 import { candidatesPerSlotMax } from "../core/limits.ts";
 import { candidateAt, dropAllCandidates, dropCandidate, isCandidate, lastAtMs } from "./candidates.ts";
-import { evidenceCode, handoverNote } from "./contract.ts";
+import { evidenceCode, handoverNote, noPayloadType } from "./contract.ts";
 import {
   type Ground,
   hasFlag,
@@ -106,7 +106,8 @@ export function accept(ground: Ground, slot: number, index: number, evidence: nu
   prove(ground, slot, words, at, evidence, nowMs);
   words[base + word.previousSequence] = (words[at + candidate.claim]! >>> 8) & 0xffff;
   if ((words[at + candidate.claim]! & 0xff) === claim.place) forgetStreams(ground, slot);
-  if ((slot & 1) === 0 && ground.settings[slot]!.isRtp) adoptStream(ground, slot, at, lastAt);
+  const isStream = ground.settings[slot]!.isRtp && words[at + candidate.payloadType] !== noPayloadType;
+  if ((slot & 1) === 0 && isStream) adoptStream(ground, slot, at, lastAt);
   sink.releaseHeld(slot, index);
   for (let other = 0; other < candidatesPerSlotMax; other++) {
     if (isCandidate(table, slot, other)) dropCandidate(table, sink, slot, other);
@@ -138,8 +139,13 @@ export function withdraw(ground: Ground, slot: number, nowMs: number): void {
   }
 }
 
-/** Moves the send target and tells of it if it is another one. */
+/** Moves the send target and tells of it if it is another one; where ICE has spoken, nothing else moves it. */
 export function setTarget(ground: Ground, slot: number, source: Int32Array, at: number): void {
+  if (!hasFlag(ground, slot, slotFlag.targetByIce)) moveTarget(ground, slot, source, at);
+}
+
+/** As `setTarget`, whoever has spoken. */
+export function moveTarget(ground: Ground, slot: number, source: Int32Array, at: number): void {
   const { words } = ground.table;
   const target = slot * slotWords + word.target;
   if (isSameEndpoint(words, target, source, at)) return;
@@ -154,7 +160,8 @@ export function setTarget(ground: Ground, slot: number, source: Int32Array, at: 
 export function aimRtcp(ground: Ground, slot: number): void {
   const { words } = ground.table;
   const settings = ground.settings[slot]!;
-  if (isProven(ground, slot) || hasFlag(ground, slot, slotFlag.targetByPresence)) return;
+  if (isProven(ground, slot) || hasFlag(ground, slot, slotFlag.targetByPresence | slotFlag.targetByIce))
+    return;
   const rtp = slot - 1;
   const rtpTarget = rtp * slotWords + word.target;
   const port = words[rtpTarget + 4]!;

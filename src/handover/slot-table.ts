@@ -1,12 +1,12 @@
 /**
- * The policy's whole memory: one kilobyte a slot, plain numbers in one buffer, so that a slot's state can be copied
+ * The policy's whole memory: some 1,200 bytes a slot, plain numbers in one buffer, so that a slot's state can be copied
  * out and in as bytes. Settings are not part of it: they are declared anew by `configure`.
  *
- *     words 0..31 header     32..47 times (doubles)     48..127 streams     128..255 candidates
+ *     words 0..31 header     32..47 times (doubles)     48..127 streams     128..255 candidates     256..303 keys
  */
-import { candidatesPerSlotMax, ssrcsPerSlotMax } from "../core/limits.ts";
+import { candidatesPerSlotMax, checkedSourcesPerSlotMax, ssrcsPerSlotMax } from "../core/limits.ts";
 
-export const slotWords = 256;
+export const slotWords = 304;
 export const slotBytes = slotWords * 4;
 
 /** Int32 words of a slot. An endpoint is five words: four of address, one of port; port 0 says none. */
@@ -49,6 +49,8 @@ export const slotFlag = {
   generationOpen: 16,
   /** The target was set by a keepalive or RTCP of a party that has sent no media. */
   targetByPresence: 32,
+  /** ICE has said where to send, or that nothing is to be sent. */
+  targetByIce: 64,
 } as const;
 
 /** Bits of `pending` above the candidates. */
@@ -124,12 +126,26 @@ export const claim = {
   generation: 6,
 } as const;
 
+/** Sources that a key or ICE vouches for. Endpoints are five words. */
+export const vouched = {
+  first: 256,
+  /** Endpoints with a valid check; the one checked longest ago first. */
+  checked: 256,
+  checkedCount: 296,
+  /** Source of the last packet with a short tag that was not enough; port 0: none. */
+  weak: 297,
+  size: 48,
+} as const;
+
 const headerWords = stream.first;
 
 if (stream.first + ssrcsPerSlotMax * stream.size > candidate.first)
   throw new Error("handover: streams overlap");
-if (candidate.first + candidatesPerSlotMax * candidate.size > slotWords) {
+if (candidate.first + candidatesPerSlotMax * candidate.size > vouched.first) {
   throw new Error("handover: candidates overlap");
+}
+if (vouched.checked + 5 * checkedSourcesPerSlotMax > vouched.checkedCount) {
+  throw new Error("handover: checked sources overlap");
 }
 
 export class SlotTable {
@@ -146,9 +162,11 @@ export class SlotTable {
     this.#bytes = new Uint8Array(buffer);
   }
 
-  /** Streams and candidates are valid only as far as the header counts them, so only the header is cleared. */
+  /** Streams and candidates are valid only as far as the header counts them, so they need no clearing. */
   clear(slot: number): void {
-    this.words.fill(0, slot * slotWords, slot * slotWords + headerWords);
+    const base = slot * slotWords;
+    this.words.fill(0, base, base + headerWords);
+    this.words.fill(0, base + vouched.first, base + vouched.first + vouched.size);
   }
 
   /** The slot's state as bytes of this machine's order. */

@@ -34,6 +34,8 @@ export const candidateIdleMs = 1_000;
 export const holdMsMin = 20;
 export const holdMsMax = 120;
 export const interArrivalMsDefault = 20;
+/** A tag of so many bits may be hit by chance: two packets are asked for. */
+export const weakTagBitsMax = 32;
 /** Switches without signalled or cryptographic evidence: at most so many in so long. */
 export const switchesMax = 5;
 export const switchWindowMs = 10_000;

@@ -18,19 +18,19 @@ export async function openRelayDriver(
   wanted: "epoll" | "dgram",
   options: DriverOptions,
 ): Promise<ChosenDriver> {
-  if (wanted === "dgram") return { driver: new DgramDriver(options), fallbackReason: undefined };
+  if (wanted === "dgram") return { driver: await DgramDriver.open(options), fallbackReason: undefined };
   if (process.platform !== "linux") {
-    return { driver: new DgramDriver(options), fallbackReason: `no epoll on ${process.platform}` };
+    return { driver: await DgramDriver.open(options), fallbackReason: `no epoll on ${process.platform}` };
   }
   if (!epollArchitectures.has(process.arch)) {
-    return { driver: new DgramDriver(options), fallbackReason: `no epoll on ${process.arch}` };
+    return { driver: await DgramDriver.open(options), fallbackReason: `no epoll on ${process.arch}` };
   }
   try {
     const { EpollDriver } = await import("./linux/epoll-driver.ts");
     return { driver: new EpollDriver(options), fallbackReason: undefined };
   } catch (error) {
     const fallbackReason = error instanceof Error ? error.message : String(error);
-    return { driver: new DgramDriver(options), fallbackReason };
+    return { driver: await DgramDriver.open(options), fallbackReason };
   }
 }
 

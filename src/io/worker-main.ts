@@ -5,11 +5,14 @@ import { Handover } from "../handover/handover.ts";
 import { workerField } from "../relay/counters.ts";
 import { commandWords, eventWords } from "../relay/driver.ts";
 import { holdStoreBytes } from "../relay/hold-store.ts";
+import { packetWords } from "../relay/packet-records.ts";
 import { WorkerCore } from "../relay/worker-core.ts";
 import { Arena } from "./linux/arena.ts";
 import { EpollLoop, loopBytes } from "./linux/epoll-loop.ts";
 import { EpollSockets, socketsBytes } from "./linux/epoll-sockets.ts";
+import { openPacketCrypto } from "./packet-crypto.ts";
 import { RingReader, RingWriter } from "./ring.ts";
+import { srtpEngineBytes } from "./srtp-engine.ts";
 import type { WorkerSetup } from "./worker-setup.ts";
 
 /** Folds what V8 says about collections into the worker's counters, then listens anew. */
@@ -38,18 +41,24 @@ class CollectionWatch {
   }
 }
 
-function run(setup: WorkerSetup): void {
-  const arena = new Arena(loopBytes + socketsBytes(setup.capacitySlots) + holdStoreBytes);
+async function run(setup: WorkerSetup): Promise<void> {
+  const arena = new Arena(loopBytes + socketsBytes(setup.capacitySlots) + holdStoreBytes + srtpEngineBytes);
   const sockets = new EpollSockets(arena, setup.capacitySlots);
   const commands = new RingReader(setup.commands, commandWords);
   const events = new RingWriter(setup.events, eventWords);
+  const holdBase = arena.reserve(holdStoreBytes);
+  const engineBase = arena.reserve(srtpEngineBytes);
+  const { crypto, ability } = await openPacketCrypto(arena, engineBase, setup.capacitySlots);
   const core = new WorkerCore({
     capacitySlots: setup.capacitySlots,
     arena: arena.bytes,
-    holdBase: arena.reserve(holdStoreBytes),
+    holdBase,
     counters: setup.counters,
     sockets,
     events,
+    packetsUp: new RingWriter(setup.packetsUp, packetWords),
+    packetsDown: new RingReader(setup.packetsDown, packetWords),
+    crypto,
     forbiddenTargets: setup.forbiddenTargets,
     ownMedia: setup.ownMedia,
     makePolicy: (capacitySlots, sink) =>
@@ -69,10 +78,10 @@ function run(setup: WorkerSetup): void {
     wakeMain: () => parentPort?.postMessage(undefined),
     everySecond: () => collections.fold(),
   });
-  // Tells main that this worker reads its sockets from now on.
-  parentPort?.postMessage(undefined);
+  // Tells main that this worker reads its sockets from now on, and what it has for SRTP.
+  parentPort?.postMessage(ability);
   loop.run();
   sockets.close();
 }
 
-run(workerData as WorkerSetup);
+await run(workerData as WorkerSetup);

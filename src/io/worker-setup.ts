@@ -2,16 +2,21 @@
 import type { Cidr } from "../core/address-class.ts";
 import { type CounterMemory, counterSizes } from "../relay/counters.ts";
 import { commandWords, eventWords } from "../relay/driver.ts";
+import { packetWords } from "../relay/packet-records.ts";
 import { allocateRing } from "./ring.ts";
 
 /** Records of each ring; beyond them main queues commands, and a worker keeps its events. */
 const commandRecords = 1_024;
 const eventRecords = 1_024;
+/** Datagrams between worker and main, each way: 400 KB. What does not fit is lost; who sent it sends it again. */
+const packetRecords = 256;
 
 export interface WorkerSetup {
   readonly capacitySlots: number;
   readonly commands: SharedArrayBuffer;
   readonly events: SharedArrayBuffer;
+  readonly packetsUp: SharedArrayBuffer;
+  readonly packetsDown: SharedArrayBuffer;
   readonly counters: CounterMemory;
   /** Endpoints never to send to, five words each. */
   readonly forbiddenTargets: Int32Array;
@@ -35,6 +40,8 @@ export function makeWorkerSetup(
     capacitySlots,
     commands: allocateRing(commandRecords, commandWords),
     events: allocateRing(eventRecords, eventWords),
+    packetsUp: allocateRing(packetRecords, packetWords),
+    packetsDown: allocateRing(packetRecords, packetWords),
     counters: {
       worker: table(sizes.worker),
       sockets: table(sizes.sockets),

@@ -5,7 +5,7 @@
  */
 import { packetKind } from "../handover/contract.ts";
 import { isRtcpPacket } from "../rtp/rtcp.ts";
-import { isRtpPacket } from "../rtp/rtp.ts";
+import { isRtpPacket, read32 } from "../rtp/rtp.ts";
 
 /** A datagram that is nothing we know; beside the codes of `packetKind`. */
 export const malformedKind = -1;
@@ -15,10 +15,14 @@ const stunCookie = 0x2112a442;
 const stunHeaderBytes = 20;
 /** DTLS record header (RFC 6347 section 4.1). */
 const dtlsHeaderBytes = 13;
+/** ZRTP: its first byte, its magic cookie, and header, shortest message and checksum (RFC 6189 section 5). */
+const zrtpPreamble = 0x10;
+const zrtpCookie = 0x5a525450;
+const zrtpBytesMin = 28;
 /** Keepalives seen in the field: nothing, CRLF once or twice, one to four zero bytes. */
 const keepaliveBytesMax = 4;
 
-/** The kind of the datagram on an RTP leg: a code of `packetKind`, or `malformedKind`. */
+/** The kind of the datagram on an RTP leg: a code of `packetKind`, `data` for ZRTP, or `malformedKind`. */
 export function classifyRtpLeg(bytes: Uint8Array, offset: number, sizeBytes: number): number {
   if (sizeBytes <= keepaliveBytesMax) {
     return isKeepalive(bytes, offset, sizeBytes) ? packetKind.keepalive : malformedKind;
@@ -31,9 +35,14 @@ export function classifyRtpLeg(bytes: Uint8Array, offset: number, sizeBytes: num
     }
     return isRtpPacket(bytes, offset, sizeBytes) ? packetKind.rtp : malformedKind;
   }
+  return classifyOther(bytes, offset, sizeBytes, first);
+}
+
+/** What is neither RTP nor RTCP; apart, so that packets of those cost no more than their own few lines. */
+function classifyOther(bytes: Uint8Array, offset: number, sizeBytes: number, first: number): number {
   if (first < 4) return isStun(bytes, offset, sizeBytes) ? packetKind.stun : malformedKind;
   if (first >= 20 && first < 64 && sizeBytes >= dtlsHeaderBytes) return packetKind.dtls;
-  return malformedKind;
+  return first === zrtpPreamble && isZrtp(bytes, offset, sizeBytes) ? packetKind.data : malformedKind;
 }
 
 /** The kind of the datagram on a leg that carries no RTP: keepalive or data. */
@@ -51,10 +60,13 @@ export function isKeepalive(bytes: Uint8Array, offset: number, sizeBytes: number
   return true;
 }
 
+function isZrtp(bytes: Uint8Array, offset: number, sizeBytes: number): boolean {
+  return sizeBytes >= zrtpBytesMin && read32(bytes, offset + 4) === zrtpCookie;
+}
+
 function isStun(bytes: Uint8Array, offset: number, sizeBytes: number): boolean {
   if (sizeBytes < stunHeaderBytes) return false;
   const lengthBytes = (bytes[offset + 2]! << 8) | bytes[offset + 3]!;
-  const cookie =
-    (bytes[offset + 4]! << 24) | (bytes[offset + 5]! << 16) | (bytes[offset + 6]! << 8) | bytes[offset + 7]!;
+  const cookie = read32(bytes, offset + 4);
   return cookie === stunCookie && (lengthBytes & 3) === 0 && stunHeaderBytes + lengthBytes <= sizeBytes;
 }

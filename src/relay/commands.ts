@@ -1,10 +1,20 @@
 /** The binary records main sends to a worker. Every record names a pair by its RTP slot and generation. */
 import type { Endpoint } from "../core/address.ts";
 import type { PairSettings } from "../core/plan/plan.ts";
+import type { SrtpKey } from "../core/plan/security.ts";
 import { commandWords } from "./driver.ts";
+import { encodeKeys } from "./key-records.ts";
 import { encodeEndpoint, encodeSettings, type SlotRef, settingsWords } from "./slot-settings.ts";
 
-export const commandKind = { open: 1, configure: 2, close: 3, stop: 4 } as const;
+export const commandKind = {
+  open: 1,
+  configure: 2,
+  close: 3,
+  stop: 4,
+  keys: 5,
+  prove: 6,
+  revoke: 7,
+} as const;
 
 export const commandField = {
   kind: 0,
@@ -17,6 +27,12 @@ export const commandField = {
   rtcpHandle: 4,
   isV6: 5,
   local: 6,
+  /** keys and prove: five words; port 0: none. */
+  source: 3,
+  /** prove: 1 or 0. */
+  isNominated: 8,
+  /** keys: see `key-records.ts`. */
+  keys: 8,
 } as const;
 
 if (commandField.settings + settingsWords > commandWords) throw new Error("commands: a record is too small");
@@ -36,7 +52,33 @@ export type Command =
       readonly settings: PairSettings;
       readonly peer: SlotRef | undefined;
       readonly siblings: readonly SlotRef[];
+      /** The pair whose sockets serve the bundle, for settings with a bundle; of the carrier itself its own place. */
+      readonly carrier?: SlotRef | undefined;
     }
+  /**
+   * What protects the media of one socket from now on, instead of what was said before; under SDES either socket stands
+   * for both. Lists are latest first. Settings that name the kind of security come before.
+   */
+  | {
+      readonly kind: "keys";
+      /** `slot` is odd for the RTCP socket. */
+      readonly at: SlotRef;
+      readonly receive: readonly SrtpKey[];
+      /** Undefined: nothing is sent. */
+      readonly send: SrtpKey | undefined;
+      /** Where the DTLS handshake was held that made these keys: they prove it. */
+      readonly provenBy: Endpoint | undefined;
+    }
+  /** A check of ICE succeeded with this source: it may send. `isNominated`: and we send there from now on. */
+  | {
+      readonly kind: "prove";
+      /** `slot` is odd for the RTCP socket. */
+      readonly at: SlotRef;
+      readonly source: Endpoint;
+      readonly isNominated: boolean;
+    }
+  /** The party's consent is gone (RFC 7675 section 5.2): nothing is sent until `prove` nominates anew. */
+  | { readonly kind: "revoke"; readonly at: SlotRef }
   | { readonly kind: "close"; readonly at: SlotRef }
   | { readonly kind: "stop"; readonly at: SlotRef };
 
@@ -50,6 +92,12 @@ export function encodeCommand(words: Int32Array, offset: number, command: Comman
     words[offset + commandField.isV6] = command.local.ip.includes(":") ? 1 : 0;
     encodeEndpoint(words, offset + commandField.local, command.local);
   } else if (command.kind === "configure") {
-    encodeSettings(words, offset + commandField.settings, command.settings, command.peer, command.siblings);
+    encodeSettings(words, offset + commandField.settings, command.settings, command);
+  } else if (command.kind === "keys") {
+    encodeEndpoint(words, offset + commandField.source, command.provenBy);
+    encodeKeys(words, offset + commandField.keys, offset + commandWords, command.receive, command.send);
+  } else if (command.kind === "prove") {
+    encodeEndpoint(words, offset + commandField.source, command.source);
+    words[offset + commandField.isNominated] = command.isNominated ? 1 : 0;
   }
 }

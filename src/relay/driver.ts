@@ -8,7 +8,7 @@ import type { IpAddress } from "../core/address.ts";
 import type { CounterMemory } from "./counters.ts";
 
 /** 32-bit words of one command and of one event. */
-export const commandWords = 256;
+export const commandWords = 320;
 export const eventWords = 16;
 
 /** The producer's end of a ring. Fill `words` from the returned offset on, then commit. */
@@ -31,8 +31,12 @@ export interface RecordReader {
 export interface WorkerLink {
   readonly commands: RecordWriter;
   readonly events: RecordReader;
+  /** STUN and DTLS the worker passed up; it wakes main for them as for events (`readPacket`). */
+  readonly packetsUp: RecordReader;
+  /** Datagrams to send from a socket of the worker (`writePacket`); `wake` afterwards. */
+  readonly packetsDown: RecordWriter;
   readonly counters: CounterMemory;
-  /** Makes the worker look at its commands soon. */
+  /** Makes the worker look at its commands and at `packetsDown` soon. */
   wake(): void;
 }
 
@@ -57,8 +61,18 @@ export interface DriverListener {
   handleFault(worker: number, message: string): void;
 }
 
+/** What there is for SRTP in the workers. */
+export interface SrtpAbility {
+  /** Name of the engine; undefined: no SRTP here. */
+  readonly engine: string | undefined;
+  /** Engines that were stepped down from, and why. */
+  readonly faults: readonly { readonly name: string; readonly fault: string }[];
+}
+
 export interface RelayDriver {
   readonly name: "epoll" | "dgram";
+  /** Known once `start` has resolved. */
+  readonly srtp: SrtpAbility;
   readonly capacitySlots: number;
   readonly links: readonly WorkerLink[];
   /** Resolves when every worker reads its sockets; until then packets wait in the kernel. */
@@ -83,4 +97,15 @@ export interface SocketPort {
   setTarget(slot: number, ip0: number, ip1: number, ip2: number, ip3: number, port: number): boolean;
   /** Sends bytes of the arena from the slot's socket to its target; a code of `sendCode`. No allocation. */
   send(slot: number, offset: number, sizeBytes: number): number;
+  /** As `send`, to a place of its own; the slot's target stays. `failed` where the socket cannot reach that family. */
+  sendTo(
+    slot: number,
+    offset: number,
+    sizeBytes: number,
+    ip0: number,
+    ip1: number,
+    ip2: number,
+    ip3: number,
+    port: number,
+  ): number;
 }

@@ -13,7 +13,10 @@ import {
   heldBytesPerWorkerMax,
   heldPacketsPerEgressMax,
   heldPacketsPerStreamMax,
+  jumboSizeBytesMax,
+  packetHeadroomBytes,
   packetSizeBytesMax,
+  packetTailroomBytes,
 } from "../core/limits.ts";
 import { workerField } from "./counters.ts";
 import { reason } from "./reasons.ts";
@@ -23,13 +26,19 @@ const smallBytes = 256;
 const smallNodes = Math.floor(heldBytesPerWorkerMax / 2 / smallBytes);
 const largeNodes = Math.floor(heldBytesPerWorkerMax / 2 / packetSizeBytesMax);
 const nodeCount = smallNodes + largeNodes;
-const packetsPerSlotMax = candidatesPerSlotMax * heldPacketsPerStreamMax + heldPacketsPerEgressMax;
+const packetsPerSlotMax = (candidatesPerSlotMax + 1) * heldPacketsPerStreamMax + heldPacketsPerEgressMax;
 
 /** In place of a candidate: packets that wait for the slot to have somewhere to send. */
 export const egressCandidate = candidatesPerSlotMax;
 
+/** In place of a candidate: packets of a secure leg that wait for its keys, each behind its source. */
+export const keylessCandidate = candidatesPerSlotMax + 1;
+
+const nodesBytes = smallNodes * smallBytes + largeNodes * packetSizeBytesMax;
+const benchBytes = packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes;
+
 /** Bytes of the arena the store needs. */
-export const holdStoreBytes = smallNodes * smallBytes + largeNodes * packetSizeBytesMax;
+export const holdStoreBytes = nodesBytes + 2 * benchBytes;
 
 export class HoldStore {
   readonly #bytes: Uint8Array;
@@ -64,6 +73,21 @@ export class HoldStore {
     this.#slotTail = new Int32Array(capacitySlots);
     this.#slotSmall = new SlotRanking(capacitySlots, packetsPerSlotMax);
     this.#slotLarge = new SlotRanking(capacitySlots, packetsPerSlotMax);
+  }
+
+  /** True if the bytes lie in the store: ciphers must not touch them there, because there is no room behind them. */
+  owns(offset: number): boolean {
+    return offset >= this.#base && offset < this.#base + nodesBytes;
+  }
+
+  /** Where a kept packet is taken in anew, with the room in front and behind that any packet has. */
+  get intakeOffset(): number {
+    return this.#base + nodesBytes + packetHeadroomBytes;
+  }
+
+  /** The same for packets on their way out. Whatever is sent may overwrite it. */
+  get outletOffset(): number {
+    return this.#base + nodesBytes + benchBytes + packetHeadroomBytes;
   }
 
   /** When `expire` has something to do; Infinity when nothing is held. */
@@ -103,6 +127,13 @@ export class HoldStore {
     let link = this.#slotHead[slot]!;
     while (link !== 0 && this.#candidate[link - 1] !== candidate) link = this.#next[link - 1]!;
     return link;
+  }
+
+  /** Link of the packet held next after `link` for the same slot and the candidate, or 0. */
+  nextOf(link: number, candidate: number): number {
+    let next = this.#next[link - 1]!;
+    while (next !== 0 && this.#candidate[next - 1] !== candidate) next = this.#next[next - 1]!;
+    return next;
   }
 
   /** Link of the oldest packet held for the slot, whatever its candidate, or 0. */

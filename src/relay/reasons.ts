@@ -42,9 +42,35 @@ export const reason = {
   ownTargetLimit: 32,
   /** A socket the kernel would not watch (fs.epoll.max_user_watches): it hears nothing; not an end of a packet. */
   unwatched: 33,
+  /** A packet on a secure leg whose tag is that of none of its keys: also one that came in clear. */
+  authFailed: 34,
+  /** A packet that came before, by its index in the stream (RFC 3711 section 3.3.2). */
+  replayed: 35,
+  /** Too far behind the newest to tell whether it came before. */
+  tooOld: 36,
+  /** A key has served for all the packets it may (RFC 3711 section 9.2). */
+  keyExhausted: 37,
+  /** Accepted, but the peer's leg is secure and has no key yet: nothing goes out in clear. */
+  noSendKey: 38,
+  /** Its tag was not looked at: sources not proven may ask for so many a second (`strangerVerificationsPerSecMax`). */
+  verificationLimit: 39,
+  /** STUN on a leg with ICE that is no check for its user name fragment and no answer. */
+  stunRefused: 40,
+  /** STUN and DTLS beyond what a socket or a worker passes up. */
+  packetsUpLimit: 41,
+  /** STUN and DTLS that main has no room for. */
+  packetsUpFull: 42,
+  /** A datagram of main's for a socket that is closed by now; not an end of a packet that came in. */
+  packetsDownStale: 43,
+  /** RTP on the transport of a bundle that belongs to no m-line (RFC 8843 section 9.2). */
+  unroutable: 44,
+  /** What cannot be protected on a secure leg, or was protected and would go out in clear on one that shall be. */
+  unsecured: 45,
+  /** STUN or DTLS that main was given: no refusal. */
+  passedUp: 46,
 } as const;
 
 export type ReasonName = keyof typeof reason;
 export const reasonNames = Object.keys(reason) as readonly ReasonName[];
 /** Room for codes; more than are in use. */
-export const reasonCount = 40;
+export const reasonCount = 64;

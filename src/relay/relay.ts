@@ -5,10 +5,8 @@
  * Sockets are bound by the driver, handed to a worker with a command, and from then on belong to that worker; a port
  * and a slot are free again when the worker has said `closed`.
  */
-import type { Endpoint } from "../core/address.ts";
 import type { CounterReader, PairCounters } from "../core/plan/counters.ts";
 import type {
-  GroupId,
   OpenFailure,
   OpenPair,
   PairId,
@@ -27,10 +25,16 @@ import {
   silentPair,
   type WorkerStats,
 } from "./counter-view.ts";
-import type { BindResult, DriverListener, RelayDriver } from "./driver.ts";
+import type { BindResult, DriverListener, RelayDriver, SrtpAbility } from "./driver.ts";
 import { eventField, eventKind, evidenceName, readEndpoint } from "./events.ts";
 import { type InterfaceStats, Interfaces, type RelayInterface } from "./interfaces.ts";
+import { type PairEntry, Pairs } from "./pairs.ts";
 import { type Place, Placement } from "./placement.ts";
+import type { TransportView } from "./transports/pair-transport.ts";
+import type { TransportCounts } from "./transports/transport-counts.ts";
+import type { TransportMakers } from "./transports/transport-parts.ts";
+import { Transports } from "./transports/transports.ts";
+import { componentOf, WorkerDoor } from "./transports/worker-door.ts";
 
 export interface RelayOptions {
   readonly driver: RelayDriver;
@@ -41,8 +45,11 @@ export interface RelayOptions {
   readonly tos: number;
   readonly random: Random;
   readonly clock: Clock;
+  readonly makers: TransportMakers;
   /** May run inside `perform`. A closed pair's counters can be read until it returns. */
   readonly onEvent: (event: RelayEvent) => void;
+  /** `nextDeadlineMs` may be another one now. */
+  readonly onDeadline: () => void;
   /** A worker died; the process has to end. */
   readonly onFault: (message: string) => void;
 }
@@ -54,15 +61,9 @@ export interface RelayStats {
     readonly usedPairs: number;
     readonly waitingCommands: number;
   })[];
-}
-
-interface PairEntry {
-  readonly request: OpenPair;
-  readonly place: Place;
-  state: "opening" | "open" | "closing";
-  local: Endpoint | undefined;
-  /** Still to be told to the worker, or, when they name siblings, to be told again once one of those is closed. */
-  settings: PairSettings | undefined;
+  readonly transports: TransportCounts;
+  /** Known once the relay is ready. */
+  readonly srtp: SrtpAbility;
 }
 
 /** Ports tried for one pair before giving up; each was held by another process. */
@@ -78,10 +79,9 @@ export class Relay implements CounterReader, DriverListener {
   readonly #interfaces: Interfaces;
   readonly #placement: Placement;
   readonly #queues: readonly CommandQueue[];
-  readonly #pairs = new Map<PairId, PairEntry>();
-  /** By worker: the pair in each RTP slot. */
-  readonly #bySlot: readonly Map<number, PairEntry>[];
-  readonly #groups = new Map<GroupId, Set<PairEntry>>();
+  readonly #pairs: Pairs;
+  readonly #transports: Transports;
+  readonly #door: WorkerDoor;
   #isStopping = false;
 
   constructor(options: RelayOptions) {
@@ -90,7 +90,21 @@ export class Relay implements CounterReader, DriverListener {
     this.#interfaces = new Interfaces(options.interfaces, options.portMin, options.portMax, options.random);
     this.#placement = new Placement(options.driver.links.length, options.driver.capacitySlots);
     this.#queues = options.driver.links.map((link) => new CommandQueue(link));
-    this.#bySlot = options.driver.links.map(() => new Map());
+    this.#pairs = new Pairs(options.driver.links.length);
+    this.#door = new WorkerDoor({
+      links: options.driver.links,
+      queues: this.#queues,
+      pairs: this.#pairs,
+      onPacket: (pair, packet) => this.#transports.handlePacket(options.clock.monotonicMs(), pair, packet),
+    });
+    this.#transports = new Transports(
+      {
+        perform: (pair, action) => this.#door.perform(pair, action),
+        counters: (pair) => this.read(pair),
+        tell: options.onEvent,
+      },
+      options.makers,
+    );
     this.ready = options.driver.start(this);
   }
 
@@ -98,6 +112,23 @@ export class Relay implements CounterReader, DriverListener {
     if (action.kind === "open") this.#open(action);
     else if (action.kind === "configure") this.#configure(action.pair, action.settings);
     else this.#close(action.pair);
+  }
+
+  /** Undefined: nothing is due. A moment that has passed: there is more to do now than fits into one turn. */
+  nextDeadlineMs(): MonotonicMs | undefined {
+    return this.#door.hasBacklog ? this.#options.clock.monotonicMs() : this.#transports.nextDeadlineMs();
+  }
+
+  /** Runs what is due of ICE and DTLS, at most a turn's worth. */
+  handleTimeout(nowMs: MonotonicMs): void {
+    this.#door.workOff();
+    this.#transports.handleTimeout(nowMs);
+    this.#options.onDeadline();
+  }
+
+  /** Where ICE and DTLS of the pair stand; undefined where there are none. */
+  transport(pair: PairId): TransportView | undefined {
+    return this.#transports.view(pair);
   }
 
   read(pair: PairId): PairCounters | undefined {
@@ -126,6 +157,8 @@ export class Relay implements CounterReader, DriverListener {
         usedPairs: this.#placement.usedPairs(worker),
         waitingCommands: this.#queues[worker]!.waitingCount,
       })),
+      transports: this.#transports.counts,
+      srtp: this.#driver.srtp,
     };
   }
 
@@ -134,6 +167,7 @@ export class Relay implements CounterReader, DriverListener {
     this.#isStopping = true;
     for (const queue of this.#queues) queue.submit({ kind: "stop", at: { slot: 0, generation: 0 } });
     await this.#driver.stop(stopTimeoutMs);
+    this.#transports.closeAll();
   }
 
   handleFault(worker: number, message: string): void {
@@ -144,26 +178,29 @@ export class Relay implements CounterReader, DriverListener {
     const { events } = this.#driver.links[worker]!;
     for (let at = events.begin(); at >= 0; at = events.begin()) {
       const slot = events.words[at + eventField.slot]!;
-      const entry = this.#bySlot[worker]!.get(slot & ~1);
-      const isCurrentEvent = entry?.place.generation === events.words[at + eventField.generation];
+      const generation = events.words[at + eventField.generation]!;
       const kind = events.words[at + eventField.kind];
       const evidence = evidenceName(events.words[at + eventField.evidence]!);
       const source = readEndpoint(events.words, at + eventField.source);
       events.release();
-      if (entry === undefined || !isCurrentEvent) continue;
+      const entry = this.#pairs.at(worker, { slot, generation });
+      if (entry === undefined) continue;
       if (kind === eventKind.closed) {
         this.#handleClosed(entry);
       } else if (kind === eventKind.proven && source !== undefined && evidence !== undefined) {
         const { pair } = entry.request;
-        const component = (slot & 1) === 0 ? "rtp" : "rtcp";
+        const component = componentOf(slot);
+        this.#transports.noteTarget(this.#options.clock.monotonicMs(), pair, component, source);
         this.#options.onEvent({ kind: "source-proven", pair, component, source, evidence });
       }
     }
     this.#queues[worker]!.flush();
+    this.#door.handleWake(worker);
+    this.#options.onDeadline();
   }
 
   #open(request: OpenPair): void {
-    if (this.#pairs.has(request.pair)) throw new Error(`relay: pair ${request.pair} is open`);
+    if (this.#pairs.get(request.pair) !== undefined) throw new Error(`relay: pair ${request.pair} is open`);
     const addresses = this.#interfaces.choose(request);
     const place = addresses.length === 0 ? undefined : this.#placement.take(request.group);
     if (place === undefined) {
@@ -173,7 +210,7 @@ export class Relay implements CounterReader, DriverListener {
       this.#fail(request, "overloaded");
     } else {
       const entry: PairEntry = { request, place, state: "opening", local: undefined, settings: undefined };
-      this.#remember(entry);
+      this.#pairs.add(entry);
       this.#bind(entry, addresses, 0);
     }
   }
@@ -252,19 +289,15 @@ export class Relay implements CounterReader, DriverListener {
   }
 
   #submitSettings(entry: PairEntry, settings: PairSettings): void {
-    const { place } = entry;
-    const peer = settings.peer === undefined ? undefined : this.#placeOf(settings.peer, place.worker);
-    const siblings = settings.siblings.flatMap((pair) => this.#placeOf(pair, place.worker) ?? []);
-    this.#queues[place.worker]!.submit({ kind: "configure", at: place, settings, peer, siblings });
+    const { place, request } = entry;
+    const placeOf = (pair: PairId): Place | undefined => this.#pairs.placeOf(pair, place.worker);
+    const peer = settings.peer === undefined ? undefined : placeOf(settings.peer);
+    const carrier = settings.bundle === undefined ? undefined : placeOf(settings.bundle.carrier);
+    const siblings = settings.siblings.flatMap((pair) => placeOf(pair) ?? []);
+    this.#queues[place.worker]!.submit({ kind: "configure", at: place, settings, peer, siblings, carrier });
     entry.settings = settings.siblings.length > 0 ? settings : undefined;
-  }
-
-  /** The slot of a living pair of the same worker. A place is fixed before its sockets are bound. */
-  #placeOf(pair: PairId, worker: number): Place | undefined {
-    const entry = this.#pairs.get(pair);
-    return entry !== undefined && entry.state !== "closing" && entry.place.worker === worker
-      ? entry.place
-      : undefined;
+    this.#transports.configure(this.#options.clock.monotonicMs(), request.pair, settings);
+    this.#options.onDeadline();
   }
 
   #close(pair: PairId): void {
@@ -273,9 +306,10 @@ export class Relay implements CounterReader, DriverListener {
     const wasOpen = entry.state === "open";
     entry.state = "closing";
     if (!wasOpen) return;
+    this.#transports.close(pair);
     this.#queues[entry.place.worker]!.submit({ kind: "close", at: entry.place });
     // Siblings are named by slot alone; once this slot serves another call it must vouch for nobody here.
-    for (const other of this.#groups.get(entry.request.group) ?? []) {
+    for (const other of this.#pairs.groupOf(entry)) {
       if (other.state === "open" && other.settings?.siblings.includes(pair)) {
         this.#submitSettings(other, other.settings);
       }
@@ -288,22 +322,8 @@ export class Relay implements CounterReader, DriverListener {
     this.#forget(entry);
   }
 
-  #remember(entry: PairEntry): void {
-    const { pair, group } = entry.request;
-    this.#pairs.set(pair, entry);
-    this.#bySlot[entry.place.worker]!.set(entry.place.slot, entry);
-    const members = this.#groups.get(group);
-    if (members === undefined) this.#groups.set(group, new Set([entry]));
-    else members.add(entry);
-  }
-
   #forget(entry: PairEntry): void {
-    const { pair, group } = entry.request;
-    this.#pairs.delete(pair);
-    this.#bySlot[entry.place.worker]!.delete(entry.place.slot);
-    this.#placement.giveBack(group, entry.place);
-    const members = this.#groups.get(group);
-    members?.delete(entry);
-    if (members?.size === 0) this.#groups.delete(group);
+    this.#pairs.delete(entry);
+    this.#placement.giveBack(entry.request.group, entry.place);
   }
 }

@@ -3,8 +3,16 @@
  * the words into the two `SlotSettings` the handover policy reads.
  */
 import { type Endpoint, ipToWords } from "../core/address.ts";
-import { formatsPerMediaMax, hintsPerSlotMax, siblingsPerSlotMax } from "../core/limits.ts";
+import {
+  bundleMidSizeBytesMax,
+  formatsPerMediaMax,
+  hintsPerSlotMax,
+  iceLocalUfragSizeBytesMax,
+  siblingsPerSlotMax,
+  ssrcsPerMediaMax,
+} from "../core/limits.ts";
 import type { PairSettings, SourceHint } from "../core/plan/plan.ts";
+import type { BundleSettings, PairSecurity } from "../core/plan/security.ts";
 import type { SlotSettings } from "../handover/contract.ts";
 import { hintExpected, hintUsable } from "../handover/hints.ts";
 
@@ -14,7 +22,20 @@ export interface SlotRef {
   readonly generation: number;
 }
 
+/** Other pairs of the same worker that the settings name. */
+export interface SettingsLinks {
+  readonly peer: SlotRef | undefined;
+  readonly siblings: readonly SlotRef[];
+  readonly carrier?: SlotRef | undefined;
+}
+
 export const transportCode = { rtp: 0, udptl: 1, raw: 2 } as const;
+
+/** What protects the pair's media. */
+export const securityCode = { none: 0, passed: 1, sdes: 2, dtls: 3 } as const satisfies Record<
+  PairSecurity["kind"],
+  number
+>;
 
 const learningModes = ["default", "off", "immediate", "delayed", "heuristic"] as const;
 
@@ -26,10 +47,13 @@ const flag = {
   isAsymmetric: 16,
   isStrict: 32,
   followsAnySource: 64,
+  hasIce: 128,
 } as const;
 
 const hintWords = 6;
 const hintsWords = hintsPerSlotMax * hintWords;
+
+const bundleEnd = 27 + (iceLocalUfragSizeBytesMax + bundleMidSizeBytesMax) / 4 + ssrcsPerMediaMax;
 
 /** Words of a configure command after its header; see `commands.ts`. */
 const field = {
@@ -45,10 +69,21 @@ const field = {
   rtcpHintCount: 17,
   payloadCount: 18,
   siblingCount: 19,
-  rtpHints: 20,
-  rtcpHints: 20 + hintsWords,
-  siblings: 20 + 2 * hintsWords,
-  payloads: 20 + 2 * hintsWords + siblingsPerSlotMax,
+  security: 20,
+  /** -1: no bundle. */
+  carrierSlot: 21,
+  carrierGeneration: 22,
+  midExtension: 23,
+  ufragSizeBytes: 24,
+  midSizeBytes: 25,
+  ssrcCount: 26,
+  ufrag: 27,
+  mid: 27 + iceLocalUfragSizeBytesMax / 4,
+  ssrcs: 27 + (iceLocalUfragSizeBytesMax + bundleMidSizeBytesMax) / 4,
+  rtpHints: bundleEnd,
+  rtcpHints: bundleEnd + hintsWords,
+  siblings: bundleEnd + 2 * hintsWords,
+  payloads: bundleEnd + 2 * hintsWords + siblingsPerSlotMax,
 } as const;
 
 export const settingsWords = field.payloads + formatsPerMediaMax;
@@ -57,8 +92,7 @@ export function encodeSettings(
   words: Int32Array,
   at: number,
   settings: PairSettings,
-  peer: SlotRef | undefined,
-  siblings: readonly SlotRef[],
+  { peer, siblings, carrier }: SettingsLinks,
 ): void {
   words[at + field.flags] = flagsOf(settings);
   words[at + field.generation] = settings.generation;
@@ -75,6 +109,10 @@ export function encodeSettings(
   for (let index = 0; index < siblingCount; index++) {
     words[at + field.siblings + index] = siblings[index]!.slot;
   }
+  words[at + field.security] = securityCode[settings.security.kind];
+  const ufrag = settings.ice?.localUfrag ?? "";
+  words[at + field.ufragSizeBytes] = encodeText(words, at + field.ufrag, ufrag, iceLocalUfragSizeBytesMax);
+  encodeBundle(words, at, settings.bundle, carrier);
   const payloadCount = Math.min(settings.payloadTypes.length, formatsPerMediaMax);
   words[at + field.payloadCount] = payloadCount;
   for (let index = 0; index < payloadCount; index++) {
@@ -85,6 +123,38 @@ export function encodeSettings(
   }
 }
 
+function encodeBundle(
+  words: Int32Array,
+  at: number,
+  bundle: BundleSettings | undefined,
+  carrier: SlotRef | undefined,
+): void {
+  const ssrcs = bundle?.ssrcs.slice(0, ssrcsPerMediaMax) ?? [];
+  words[at + field.carrierSlot] = bundle === undefined ? -1 : (carrier?.slot ?? -1);
+  words[at + field.carrierGeneration] = carrier?.generation ?? 0;
+  words[at + field.midExtension] = bundle?.midExtension ?? 0;
+  words[at + field.midSizeBytes] = encodeText(
+    words,
+    at + field.mid,
+    bundle?.mid ?? "",
+    bundleMidSizeBytesMax,
+  );
+  words[at + field.ssrcCount] = ssrcs.length;
+  for (const [index, ssrc] of ssrcs.entries()) words[at + field.ssrcs + index] = ssrc;
+}
+
+/** Characters of a token as bytes; their number, or 0 for a text that is longer or none: it matches nothing then. */
+function encodeText(words: Int32Array, at: number, text: string, sizeBytesMax: number): number {
+  if (text.length > sizeBytesMax) return 0;
+  const bytes = new Uint8Array(words.buffer, words.byteOffset + 4 * at, text.length);
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code > 0xff) return 0;
+    bytes[index] = code;
+  }
+  return text.length;
+}
+
 function flagsOf(settings: PairSettings): number {
   return (
     (settings.rtcpMux ? flag.isMux : 0) |
@@ -93,7 +163,8 @@ function flagsOf(settings: PairSettings): number {
     (settings.maySend ? flag.maySend : 0) |
     (settings.learning.isAsymmetric ? flag.isAsymmetric : 0) |
     (settings.learning.isStrict ? flag.isStrict : 0) |
-    (settings.learning.followsAnySource ? flag.followsAnySource : 0)
+    (settings.learning.followsAnySource ? flag.followsAnySource : 0) |
+    (settings.ice === undefined ? 0 : flag.hasIce)
   );
 }
 
@@ -142,8 +213,23 @@ export interface DecodedSettings {
   readonly maySend: boolean;
   readonly peerSlot: number;
   readonly peerGeneration: number;
+  /** A code of `securityCode`. */
+  readonly security: number;
+  /** Of the pair's ICE; empty: no check is for us. */
+  readonly ufrag: Uint8Array;
+  readonly bundle: DecodedBundle | undefined;
   readonly rtp: SlotSettings;
   readonly rtcp: SlotSettings;
+}
+
+export interface DecodedBundle {
+  readonly carrierSlot: number;
+  readonly carrierGeneration: number;
+  readonly mid: Uint8Array;
+  /** Number of the header extension that carries the mid; 0: none. */
+  readonly midExtension: number;
+  /** As int32. */
+  readonly ssrcs: Int32Array;
 }
 
 interface PayloadTables {
@@ -164,6 +250,7 @@ class DecodedSlot implements SlotSettings {
   readonly isAsymmetric: boolean;
   readonly isStrict: boolean;
   readonly followsAnySource: boolean;
+  readonly hasIce: boolean;
   readonly learningMode: number;
   readonly hints: Int32Array;
   readonly hintCount: number;
@@ -183,6 +270,7 @@ class DecodedSlot implements SlotSettings {
     this.isAsymmetric = (flags & flag.isAsymmetric) !== 0;
     this.isStrict = (flags & flag.isStrict) !== 0;
     this.followsAnySource = (flags & flag.followsAnySource) !== 0;
+    this.hasIce = (flags & flag.hasIce) !== 0;
     this.learningMode = words[at + field.learningMode]!;
     this.hintCount = words[at + (component === 0 ? field.rtpHintCount : field.rtcpHintCount)]!;
     const hints = at + (component === 0 ? field.rtpHints : field.rtcpHints);
@@ -202,6 +290,23 @@ function siblingsOf(words: Int32Array, at: number, component: 0 | 1): Int32Array
   return words.slice(start, start + count).map((slot) => slot + component);
 }
 
+function bundleOf(words: Int32Array, at: number): DecodedBundle | undefined {
+  const carrierSlot = words[at + field.carrierSlot]!;
+  if (carrierSlot < 0) return undefined;
+  const ssrcs = at + field.ssrcs;
+  return {
+    carrierSlot,
+    carrierGeneration: words[at + field.carrierGeneration]!,
+    mid: textOf(words, at + field.mid, words[at + field.midSizeBytes]!),
+    midExtension: words[at + field.midExtension]!,
+    ssrcs: words.slice(ssrcs, ssrcs + words[at + field.ssrcCount]!),
+  };
+}
+
+function textOf(words: Int32Array, at: number, sizeBytes: number): Uint8Array {
+  return new Uint8Array(words.buffer, words.byteOffset + 4 * at, sizeBytes).slice();
+}
+
 /** Few distinct payload lists serve thousands of calls, so equal lists share one table. */
 const payloadCacheMax = 256;
 
@@ -218,6 +323,9 @@ export class SettingsDecoder {
       maySend: rtp.maySend,
       peerSlot: words[at + field.peerSlot]!,
       peerGeneration: words[at + field.peerGeneration]!,
+      security: words[at + field.security]!,
+      ufrag: textOf(words, at + field.ufrag, words[at + field.ufragSizeBytes]!),
+      bundle: bundleOf(words, at),
       rtp,
       rtcp: new DecodedSlot(words, at, 1, payloads),
     };

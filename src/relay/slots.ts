@@ -7,37 +7,59 @@ import type { SlotSettings } from "../handover/contract.ts";
 /** What a socket's send target is: none, somebody's, or the port of a pair of ours. */
 export const targetState = { none: 0, any: 1, own: 2 } as const;
 
-export const pairFlag = { isOpen: 1, isMux: 2, mayReceive: 4, maySend: 8, isRtp: 16, isUdptl: 32 } as const;
+export const pairFlag = {
+  isOpen: 1,
+  isMux: 2,
+  mayReceive: 4,
+  maySend: 8,
+  isRtp: 16,
+  isUdptl: 32,
+  /** SRTP with keys of ours: SDES or DTLS. */
+  isSecure: 64,
+  /** Keys belong to the parties alone. */
+  isPassed: 128,
+  isDtls: 256,
+  hasIce: 512,
+  /** Its sockets serve other m-lines too. */
+  isCarrier: 1024,
+  /** Another pair's sockets serve it. */
+  isBundled: 2048,
+} as const;
+
+/** Flags of pairs that take more than the plain way in. */
+export const guardedFlags = pairFlag.isSecure | pairFlag.isPassed | pairFlag.hasIce;
+
+const bundleFlags = pairFlag.isCarrier | pairFlag.isBundled;
 
 const noClockRates = new Uint32Array(128);
 
 export class Slots {
   readonly capacitySlots: number;
   /** By pair. */
-  readonly flags: Uint8Array;
+  readonly flags: Uint16Array;
   readonly generations: Int32Array;
   readonly peerSlots: Int32Array;
   readonly peerGenerations: Int32Array;
   readonly localEndpoints: Int32Array;
+  /** By pair, a code of `securityCode`. */
+  readonly securities: Uint8Array;
   /** By pair: clock rates by payload type. */
   readonly clockRates: Uint32Array[] = [];
   /** By slot, a code of `targetState`. */
   readonly targetStates: Uint8Array;
-  /** By slot: when what it sent to a leg of ours will have been sent at the rate that allows (forwarder). */
-  readonly ownTargetPaidMs: Float64Array;
   /** By slot, five words: where it sends, as the policy last said. */
   readonly targets: Int32Array;
 
   constructor(capacitySlots: number) {
     const pairs = capacitySlots >>> 1;
     this.capacitySlots = capacitySlots;
-    this.flags = new Uint8Array(pairs);
+    this.flags = new Uint16Array(pairs);
     this.generations = new Int32Array(pairs);
     this.peerSlots = new Int32Array(pairs);
     this.peerGenerations = new Int32Array(pairs);
     this.localEndpoints = new Int32Array(pairs * 5);
+    this.securities = new Uint8Array(pairs);
     this.targetStates = new Uint8Array(capacitySlots);
-    this.ownTargetPaidMs = new Float64Array(capacitySlots);
     this.targets = new Int32Array(capacitySlots * 5);
   }
 
@@ -46,10 +68,10 @@ export class Slots {
     this.generations[pair] = generation;
     this.flags[pair] = pairFlag.isOpen | pairFlag.isRtp;
     this.peerSlots[pair] = -1;
+    this.securities[pair] = 0;
     this.localEndpoints.set(words.subarray(local, local + 5), pair * 5);
     this.clockRates[pair] = noClockRates;
     this.targetStates.fill(targetState.none, slot, slot + 2);
-    this.ownTargetPaidMs.fill(0, slot, slot + 2);
     this.targets.fill(0, slot * 5, slot * 5 + 10);
   }
 
@@ -60,8 +82,9 @@ export class Slots {
     this.clockRates[pair] = noClockRates;
   }
 
+  /** What the pair is to a bundle is not said by these flags, and stays. */
   configure(slot: number, flags: number, settings: SlotSettings): void {
-    this.flags[slot >>> 1] = flags | pairFlag.isOpen;
+    this.flags[slot >>> 1] = flags | pairFlag.isOpen | (this.flags[slot >>> 1]! & bundleFlags);
     this.clockRates[slot >>> 1] = settings.clockRates;
   }
 

@@ -6,16 +6,23 @@
  * when the event ring has room, so no event is ever dropped and a slot is told of at most once per flush.
  */
 import { evidenceCode, type HandoverPolicy, type HandoverSink, handoverNote } from "../handover/contract.ts";
+import { Bundles } from "./bundles.ts";
 import { commandField, commandKind } from "./commands.ts";
 import { type CounterMemory, socketAt, socketField, workerField } from "./counters.ts";
-import type { RecordReader, RecordWriter, SocketPort } from "./driver.ts";
+import { DownLink } from "./down-link.ts";
+import { commandWords, type RecordReader, type RecordWriter, type SocketPort } from "./driver.ts";
 import { eventField, eventKind } from "./events.ts";
 import { Forwarder, type TargetKeeper } from "./forwarder.ts";
-import { HoldStore } from "./hold-store.ts";
+import { Gate } from "./gate.ts";
+import { HoldStore, keylessCandidate } from "./hold-store.ts";
+import { decodeKeys } from "./key-records.ts";
+import { type MediaCrypto, Protection } from "./protection.ts";
 import { reason } from "./reasons.ts";
+import { Sender } from "./sender.ts";
 import { SlotQueue } from "./slot-queue.ts";
-import { type DecodedSettings, SettingsDecoder, transportCode } from "./slot-settings.ts";
+import { type DecodedSettings, SettingsDecoder, securityCode, transportCode } from "./slot-settings.ts";
 import { pairFlag, Slots, targetState } from "./slots.ts";
+import { isUnspecified, TargetRules } from "./target-rules.ts";
 
 export interface WorkerParts {
   readonly capacitySlots: number;
@@ -25,6 +32,11 @@ export interface WorkerParts {
   readonly counters: CounterMemory;
   readonly sockets: SocketPort;
   readonly events: RecordWriter;
+  /** STUN and DTLS for main, and what main sends from sockets of this worker. */
+  readonly packetsUp: RecordWriter;
+  readonly packetsDown: RecordReader;
+  /** SRTP; undefined where none can be had: secure legs are silent then. */
+  readonly crypto: MediaCrypto | undefined;
   /** Endpoints never to send to, five words each. */
   readonly forbiddenTargets: Int32Array;
   /** Where pairs of ours may be: rows of four IP words, first and last port. */
@@ -37,6 +49,12 @@ const commandsPerTurn = 32;
 
 export class WorkerCore implements HandoverSink, TargetKeeper {
   readonly forwarder: Forwarder;
+  readonly #sender: Sender;
+  readonly #protection: Protection;
+  readonly #gate: Gate;
+  readonly #bundles: Bundles;
+  readonly #down: DownLink;
+  readonly #rules: TargetRules;
   readonly #slots: Slots;
   readonly #counters: CounterMemory;
   readonly #sockets: SocketPort;
@@ -44,8 +62,6 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
   readonly #held: HoldStore;
   readonly #policy: HandoverPolicy;
   readonly #decoder = new SettingsDecoder();
-  readonly #forbidden: Int32Array;
-  readonly #ownMedia: Int32Array;
   readonly #movedTargets: SlotQueue;
   readonly #provenSlots: SlotQueue;
   readonly #closedSlots: SlotQueue;
@@ -56,25 +72,37 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
   #hasCommands = false;
 
   constructor(parts: WorkerParts) {
-    const { capacitySlots } = parts;
+    const { capacitySlots, arena, counters, sockets } = parts;
     this.#slots = new Slots(capacitySlots);
     this.#counters = parts.counters;
     this.#sockets = parts.sockets;
     this.#events = parts.events;
-    this.#forbidden = parts.forbiddenTargets;
-    this.#ownMedia = parts.ownMedia;
+    this.#rules = new TargetRules(this.#slots, parts.forbiddenTargets, parts.ownMedia);
     this.#held = new HoldStore(parts.arena, parts.holdBase, capacitySlots, parts.counters.worker);
     this.#movedTargets = new SlotQueue(capacitySlots);
     this.#provenSlots = new SlotQueue(capacitySlots);
     this.#closedSlots = new SlotQueue(capacitySlots);
     this.#closedGenerations = new Int32Array(capacitySlots >>> 1);
-    this.forwarder = new Forwarder({
-      arena: parts.arena,
+    this.#protection = new Protection(parts.crypto, this.#slots);
+    this.#gate = new Gate(arena, this.#slots, parts.packetsUp);
+    this.#bundles = new Bundles(arena, this.#slots, counters);
+    const shared = {
+      arena,
       slots: this.#slots,
-      counters: parts.counters,
-      sockets: parts.sockets,
+      counters,
       held: this.#held,
+      protection: this.#protection,
+      bundles: this.#bundles,
+    };
+    this.#sender = new Sender({ ...shared, sockets });
+    this.#down = new DownLink({
+      ...shared,
+      ring: parts.packetsDown,
+      offset: this.#held.outletOffset,
+      sockets,
+      rules: this.#rules,
     });
+    this.forwarder = new Forwarder({ ...shared, gate: this.#gate, sender: this.#sender });
     this.#policy = parts.makePolicy(capacitySlots, this);
     this.forwarder.attach(this.#policy, this);
   }
@@ -83,9 +111,21 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     return this.#slots.isOpen(slot, generation);
   }
 
-  /** Carries out the oldest commands, a turn's worth. True when told to stop: all sockets are closed then. */
+  /**
+   * Carries out the oldest commands, then sends the oldest of main's datagrams, a turn's worth of each. True when told
+   * to stop: all sockets are closed then.
+   */
   drainCommands(commands: RecordReader, nowMs: number): boolean {
     this.#hasCommands = false;
+    const isStopped = this.#carryOut(commands, nowMs);
+    if (!isStopped && this.#down.send()) {
+      this.#owesWake = true;
+      this.#hasCommands = true;
+    }
+    return isStopped;
+  }
+
+  #carryOut(commands: RecordReader, nowMs: number): boolean {
     let drained = 0;
     for (let at = commands.begin(); at >= 0; at = commands.begin()) {
       if (drained === commandsPerTurn) {
@@ -126,8 +166,9 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
 
   /** Writes what the ring has room for; true when main should be woken. */
   flushEvents(): boolean {
-    let hasWritten = this.#owesWake;
+    let hasWritten = this.#owesWake || this.#gate.owesWake;
     this.#owesWake = false;
+    this.#gate.owesWake = false;
     while (this.#closedSlots.size > 0) {
       const slot = this.#closedSlots.peek();
       if (!this.#writeEvent(eventKind.closed, slot, this.#closedGenerations[slot >>> 1]!)) return hasWritten;
@@ -202,6 +243,15 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
       this.#configure(slot, this.#decoder.decode(words, at + commandField.settings), nowMs);
     } else if (kind === commandKind.close) {
       this.#close(slot, generation);
+    } else if (kind === commandKind.keys) {
+      this.#setKeys(slot, words, at, nowMs);
+    } else if (kind === commandKind.prove) {
+      this.#readSource(slot, words, at);
+      this.#policy.iceCheck(this.forwarder.facts, words[at + commandField.isNominated] === 1, nowMs);
+      this.settleTargets();
+    } else if (kind === commandKind.revoke) {
+      this.#policy.iceRevoked(slot);
+      this.settleTargets();
     } else {
       throw new Error(`relay worker: unknown command ${kind}`);
     }
@@ -213,8 +263,10 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     if (this.#slots.flags[slot >>> 1] !== 0) throw new Error(`relay worker: slot ${slot} is taken`);
     this.#slots.open(slot, generation, words, at + commandField.local);
     const isV6 = words[at + commandField.isV6] === 1;
+    this.#bundles.open(slot);
     for (const [component, field] of [commandField.rtpHandle, commandField.rtcpHandle].entries()) {
       this.#clearCounters(slot + component, generation);
+      this.#sender.open(slot + component);
       this.#policy.open(slot + component, nowMs);
       if (!this.#sockets.adopt(slot + component, generation, words[at + field]!, isV6)) {
         this.#counters.worker[workerField.reasons + reason.unwatched]!++;
@@ -224,13 +276,23 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
   }
 
   #configure(slot: number, settings: DecodedSettings, nowMs: number): void {
+    const before = this.#slots.securities[slot >>> 1]!;
+    const { security } = settings;
     const flags =
       (settings.isMux ? pairFlag.isMux : 0) |
       (settings.mayReceive ? pairFlag.mayReceive : 0) |
       (settings.maySend ? pairFlag.maySend : 0) |
       (settings.transport === transportCode.rtp ? pairFlag.isRtp : 0) |
-      (settings.transport === transportCode.udptl ? pairFlag.isUdptl : 0);
+      (settings.transport === transportCode.udptl ? pairFlag.isUdptl : 0) |
+      (security === securityCode.sdes || security === securityCode.dtls ? pairFlag.isSecure : 0) |
+      (security === securityCode.dtls ? pairFlag.isDtls : 0) |
+      (security === securityCode.passed ? pairFlag.isPassed : 0) |
+      (settings.rtp.hasIce ? pairFlag.hasIce : 0);
     this.#slots.configure(slot, flags, settings.rtp);
+    this.#slots.securities[slot >>> 1] = security;
+    if (before !== security) this.#changeSecurity(slot, before, security);
+    this.#gate.setUfrag(slot, settings.ufrag);
+    this.#bundles.configure(slot, settings.bundle, settings.rtp.payloadTypes);
     this.#slots.peerSlots[slot >>> 1] = settings.peerSlot;
     this.#slots.peerGenerations[slot >>> 1] = settings.peerGeneration;
     this.#policy.configure(slot, settings.rtp, nowMs);
@@ -240,12 +302,56 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     this.settleTargets();
   }
 
+  /** Keys of one kind of security never serve another, nor does what was taken or kept under it. */
+  #changeSecurity(slot: number, before: number, security: number): void {
+    this.#protection.clear(slot);
+    for (const each of [slot, slot + 1]) {
+      this.forwarder.dropHeld(each, keylessCandidate);
+      const isStricter = before === securityCode.none && security !== securityCode.passed;
+      if (!isStricter) this.#sender.dropWaiting(each);
+    }
+  }
+
+  #setKeys(slot: number, words: Int32Array, at: number, nowMs: number): void {
+    const keys = decodeKeys(words, at + commandField.keys);
+    const isPairs = this.#slots.securities[slot >>> 1] !== securityCode.dtls;
+    const isOtherSend = this.#protection.setKeys(slot, keys);
+    if (words[at + commandField.source + 4] !== 0) {
+      this.#readSource(slot, words, at);
+      this.#policy.dtlsVerified(this.forwarder.facts, nowMs);
+    }
+    // The ring's memory is used again late; keys are not left in it.
+    words.fill(0, at + commandField.keys, at + commandWords);
+    const first = isPairs ? slot & ~1 : slot;
+    for (let each = first; each <= (isPairs ? first + 1 : first); each++) {
+      if (isOtherSend) this.#sender.dropSealed(each);
+      if (this.#protection.canReceive(each)) this.forwarder.releaseKeyless(each, nowMs);
+    }
+    this.settleTargets();
+    for (let each = first; each <= (isPairs ? first + 1 : first); each++) this.#sender.releaseEgress(each);
+  }
+
+  /** The source a command names, as the facts of a packet from there. */
+  #readSource(slot: number, words: Int32Array, at: number): void {
+    const { facts } = this.forwarder;
+    const source = at + commandField.source;
+    facts.slot = slot;
+    facts.ip0 = words[source]!;
+    facts.ip1 = words[source + 1]!;
+    facts.ip2 = words[source + 2]!;
+    facts.ip3 = words[source + 3]!;
+    facts.port = words[source + 4]!;
+  }
+
   #close(slot: number, generation: number): void {
     for (const each of [slot, slot + 1]) {
       this.forwarder.dropAllHeld(each);
       this.#policy.close(each);
       this.#sockets.release(each);
     }
+    this.#protection.clear(slot);
+    this.#gate.close(slot);
+    this.#bundles.close(slot);
     this.#slots.close(slot);
     this.#closedGenerations[slot >>> 1] = generation;
     this.#closedSlots.push(slot);
@@ -264,7 +370,7 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     const at = slot * 5;
     for (let word = 0; word < 5; word++) targets[at + word] = this.#policy.targetWord(slot, word);
     let isUsable = targets[at + 4] !== 0 && !isUnspecified(targets, at);
-    if (isUsable && this.#isForbidden(slot, at)) {
+    if (isUsable && this.#rules.isForbidden(slot, targets, at)) {
       this.#counters.worker[workerField.reasons + reason.forbiddenTarget]!++;
       isUsable = false;
     }
@@ -278,8 +384,8 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     );
     const isNew = isUsable && targetStates[slot] === targetState.none;
     if (!isUsable) targetStates[slot] = targetState.none;
-    else targetStates[slot] = this.#isOwnMedia(at) ? targetState.own : targetState.any;
-    if (isNew) this.forwarder.releaseEgress(slot);
+    else targetStates[slot] = this.#rules.isOwnMedia(targets, at) ? targetState.own : targetState.any;
+    if (isNew) this.#sender.releaseEgress(slot);
     const record = socketAt(slot);
     const table = this.#counters.sockets;
     table[record + socketField.version]!++;
@@ -289,37 +395,6 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     }
     table[record + socketField.evidence] = this.#policy.evidenceOf(slot);
     table[record + socketField.version]!++;
-  }
-
-  /**
-   * Our listeners, the sockets a packet sent there would come back through (the pair's own and its peer's), and what
-   * is no single party.
-   */
-  #isForbidden(slot: number, at: number): boolean {
-    const { targets } = this.#slots;
-    if (isMulticast(targets, at)) return true;
-    if (this.#slots.isLocal(slot, targets, at)) return true;
-    const peer = this.#slots.peerOf(slot);
-    if (peer >= 0 && this.#slots.isLocal(peer, targets, at)) return true;
-    for (let row = 0; row < this.#forbidden.length; row += 5) {
-      let word = 0;
-      while (word < 5 && this.#forbidden[row + word] === targets[at + word]) word++;
-      if (word === 5) return true;
-    }
-    return false;
-  }
-
-  /** A port on which this relay may have a pair: the party there is another leg of ours. */
-  #isOwnMedia(at: number): boolean {
-    const { targets } = this.#slots;
-    const own = this.#ownMedia;
-    const port = targets[at + 4]!;
-    for (let row = 0; row < own.length; row += 6) {
-      let word = 0;
-      while (word < 4 && own[row + word] === targets[at + word]) word++;
-      if (word === 4 && port >= own[row + 4]! && port <= own[row + 5]!) return true;
-    }
-    return false;
   }
 
   #hasProof(slot: number): boolean {
@@ -361,16 +436,4 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     sockets[at + socketField.generation] = generation;
     sockets[at + socketField.version]!++;
   }
-}
-
-/** 0.0.0.0 or ::, which the kernel takes for this very machine: hold, or an attempt at what listens here. */
-function isUnspecified(words: Int32Array, at: number): boolean {
-  if (words[at] !== 0 || words[at + 1] !== 0 || words[at + 3] !== 0) return false;
-  return words[at + 2] === 0 || words[at + 2] === 0xffff;
-}
-
-/** 224.0.0.0/4 and what is above it, ff00::/8. */
-function isMulticast(words: Int32Array, at: number): boolean {
-  const isV4 = words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff;
-  return isV4 ? words[at + 3]! >>> 28 >= 14 : words[at]! >>> 24 === 0xff;
 }

@@ -2,7 +2,16 @@
 import type { CallReport, MediaReport } from "../call/report.ts";
 import { type Endpoint, formatEndpoint } from "../core/address.ts";
 import type { CounterReader, PairCounters, SocketCounters } from "../core/plan/counters.ts";
+import type { PairId } from "../core/plan/plan.ts";
 import type { MonotonicMs } from "../core/time.ts";
+import type { TransportView } from "../relay/transports/pair-transport.ts";
+import { type SecurityDetail, securityDetail } from "./security-view.ts";
+
+/** The relay, as far as a call's view goes. */
+export interface RelayReader extends CounterReader {
+  /** Undefined for plain media without ICE. */
+  transport(pair: PairId): TransportView | undefined;
+}
 
 /** One line of `ctl list`. */
 export interface CallRow {
@@ -41,6 +50,7 @@ export interface MediaDetail {
   readonly codec: string | null;
   readonly direction: string;
   readonly rtcpMux: boolean;
+  readonly security: SecurityDetail;
   /** Our port, as the party sees it. */
   readonly local: string | null;
   /** What signalling gave. */
@@ -96,7 +106,7 @@ export function callRow(report: CallReport, counters: CounterReader, nowMs: Mono
   };
 }
 
-export function callDetail(report: CallReport, counters: CounterReader, nowMs: MonotonicMs): CallDetail {
+export function callDetail(report: CallReport, relay: RelayReader, nowMs: MonotonicMs): CallDetail {
   return {
     callId: report.callId,
     createdAtMs: report.createdAt,
@@ -106,15 +116,14 @@ export function callDetail(report: CallReport, counters: CounterReader, nowMs: M
       tag: leg.tag ?? null,
       label: leg.label ?? null,
       viaBranch: leg.viaBranch ?? null,
-      media: leg.media.map((media) => {
-        const pair = media.pair === undefined ? undefined : counters.read(media.pair);
-        return mediaDetail(media, pair, nowMs);
-      }),
+      media: leg.media.map((media) => mediaDetail(media, relay, nowMs)),
     })),
   };
 }
 
-function mediaDetail(media: MediaReport, pair: PairCounters | undefined, nowMs: MonotonicMs): MediaDetail {
+function mediaDetail(media: MediaReport, relay: RelayReader, nowMs: MonotonicMs): MediaDetail {
+  const pair: PairCounters | undefined = media.pair === undefined ? undefined : relay.read(media.pair);
+  const transport = media.pair === undefined ? undefined : relay.transport(media.pair);
   const local = media.local && { ip: media.local.advertisedIp, port: media.local.port };
   return {
     index: media.index,
@@ -123,6 +132,7 @@ function mediaDetail(media: MediaReport, pair: PairCounters | undefined, nowMs: 
     codec: media.codec ?? null,
     direction: media.direction,
     rtcpMux: media.rtcpMux,
+    security: securityDetail(transport),
     local: place(local),
     advertised: place(media.advertised),
     rtp: pair === undefined ? null : socketDetail(pair.rtp, nowMs),

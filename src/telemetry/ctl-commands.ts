@@ -1,9 +1,8 @@
 /** What `rtpferry ctl` can ask of a running daemon: `list`, `show`, `kill`, `stats`. Requests and replies are JSON. */
 import type { CallReport } from "../call/report.ts";
 import { identifierSizeBytesMax } from "../core/limits.ts";
-import type { CounterReader } from "../core/plan/counters.ts";
 import type { MonotonicMs } from "../core/time.ts";
-import { callDetail, callRow } from "./call-view.ts";
+import { callDetail, callRow, type RelayReader } from "./call-view.ts";
 import type { TelemetrySource } from "./snapshot.ts";
 
 type Maybe<Value> = Value | Promise<Value>;
@@ -14,7 +13,7 @@ export interface CtlSource {
   call(callId: string): Maybe<CallReport | undefined>;
   /** Ends a call at once; false if there is none. */
   kill(callId: string): Maybe<boolean>;
-  readonly counters: CounterReader;
+  readonly relay: RelayReader;
   readonly telemetry: TelemetrySource;
   monotonicMs(): MonotonicMs;
 }
@@ -32,7 +31,7 @@ export async function answerCtl(
     case "list": {
       const nowMs = source.monotonicMs();
       const reports = await source.calls();
-      return { ok: true, result: reports.map((report) => callRow(report, source.counters, nowMs)) };
+      return { ok: true, result: reports.map((report) => callRow(report, source.relay, nowMs)) };
     }
     case "stats":
       return { ok: true, result: source.telemetry.snapshot() };
@@ -54,5 +53,5 @@ async function answerCall(source: CtlSource, command: "show" | "kill", callId: u
   }
   const report = await source.call(callId);
   if (report === undefined) return unknown;
-  return { ok: true, result: callDetail(report, source.counters, source.monotonicMs()) };
+  return { ok: true, result: callDetail(report, source.relay, source.monotonicMs()) };
 }

@@ -107,6 +107,36 @@ export const metricTable: readonly Metric[] = [
     read: (now) => perWorkerAndName(now, "event", (worker) => worker.handovers),
   },
   {
+    name: "rtpferry_dtls_handshakes_total",
+    type: "counter",
+    labels: ["result"],
+    help: "DTLS associations connected with the certificate that SDP named, or why a handshake failed.",
+    read: ({ transports }) =>
+      byName("result", { connected: transports.handshakes, ...transports.handshakesFailed }),
+  },
+  {
+    name: "rtpferry_dtls_datagrams_total",
+    type: "counter",
+    labels: ["event"],
+    help: "Stateless cookies sent, and DTLS datagrams refused without keeping state for them.",
+    read: ({ dtls: { cookies, ignored, fragments, limited } }) =>
+      byName("event", { cookies, ignored, fragments, limited }),
+  },
+  {
+    name: "rtpferry_ice_total",
+    type: "counter",
+    labels: ["event"],
+    help: "Remote addresses chosen by ICE, agents that found no way, consents lost.",
+    read: ({ transports }) => byName("event", { selected: transports.iceSelected, ...transports.iceFailed }),
+  },
+  {
+    name: "rtpferry_handshake_packets_unsent_total",
+    type: "counter",
+    labels: [],
+    help: "Packets of ICE and DTLS that found no room on their way to a worker; they are sent again later.",
+    read: ({ transports }) => one(transports.unsent),
+  },
+  {
     name: "rtpferry_sockets_open",
     type: "gauge",
     labels: ["worker"],

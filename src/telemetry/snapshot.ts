@@ -5,6 +5,8 @@
 import type { EndReason } from "../call/report.ts";
 import type { OpenFailure } from "../core/plan/plan.ts";
 import type { UnixMs } from "../core/time.ts";
+import type { TransportCounts } from "../relay/transports/transport-counts.ts";
+import type { DtlsCounts } from "../srtp/dtls/actions.ts";
 
 export interface TelemetrySource {
   /** Cheap enough to be called every second. */
@@ -18,6 +20,8 @@ export interface TelemetrySnapshot {
   readonly interfaces: readonly InterfaceSnapshot[];
   readonly openFailures: Readonly<Record<OpenFailure, number>>;
   readonly workers: readonly WorkerSnapshot[];
+  readonly transports: Readonly<TransportCounts>;
+  readonly dtls: Readonly<DtlsCounts>;
   readonly control: ControlCounts;
   readonly process: ProcessSnapshot;
 }

@@ -108,7 +108,8 @@ suite("relay faults", (test) => {
           await until(() => phones[1].heard.length - before > sequence - 50, "packets on the way");
         }
       };
-      await send(10_000);
+      // What starting left behind is collected meanwhile, and the loop compiled.
+      await send(20_000);
       await new Promise((resolve) => setTimeout(resolve, 1_300));
       const before = rig.relay.stats().workers[0]!.collections;
       await send(20_000);

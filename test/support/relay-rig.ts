@@ -11,12 +11,14 @@ import {
   type RelayEvent,
 } from "../../src/core/plan/plan.ts";
 import { noSecurity } from "../../src/core/plan/security.ts";
+import { DeadlineTimer } from "../../src/daemon/deadline-timer.ts";
 import { systemClock } from "../../src/io/clock.ts";
 import { systemRandom } from "../../src/io/random.ts";
 import { endpointWords, openRelayDriver, portRangeWords } from "../../src/io/relay-driver.ts";
 import type { WorkerLink } from "../../src/relay/driver.ts";
 import type { RelayInterface } from "../../src/relay/interfaces.ts";
 import { Relay } from "../../src/relay/relay.ts";
+import type { TransportMakers } from "../../src/relay/transports/transport-parts.ts";
 
 export const loopback4: RelayInterface = {
   name: "v4",
@@ -37,7 +39,17 @@ export interface RigOptions {
   readonly forbiddenTargets?: readonly Endpoint[];
   readonly coalesces?: boolean;
   readonly workers?: number;
+  /** Of ICE agents and DTLS associations; absent: tests of plain media, which must ask for none. */
+  readonly makers?: TransportMakers;
 }
+
+/** For a relay whose pairs have neither ICE nor DTLS. */
+export const noMakers: TransportMakers = {
+  ice: () => {
+    throw new Error("a test of plain media asked for ICE");
+  },
+  dtls: () => undefined,
+};
 
 export class RelayRig {
   readonly events: RelayEvent[] = [];
@@ -64,6 +76,7 @@ export class RelayRig {
       trustedMedia: [],
     });
     rig.links = driver.links;
+    let timer: DeadlineTimer | undefined;
     rig.relay = new Relay({
       driver,
       interfaces,
@@ -72,9 +85,12 @@ export class RelayRig {
       tos: 184,
       random: systemRandom,
       clock: systemClock,
+      makers: options.makers ?? noMakers,
       onEvent: (event) => rig.events.push(event),
+      onDeadline: () => timer?.schedule(),
       onFault: (message) => rig.faults.push(message),
     });
+    timer = new DeadlineTimer(systemClock, [rig.relay]);
     await rig.relay.ready;
     return rig;
   }

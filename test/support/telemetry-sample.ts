@@ -1,9 +1,11 @@
 /** A call and a snapshot with every field set, for the tests of their views. */
 import type { CallReport } from "../../src/call/report.ts";
 import type { IpAddress } from "../../src/core/address.ts";
-import type { CounterReader, PairCounters, SocketCounters } from "../../src/core/plan/counters.ts";
+import type { PairCounters, SocketCounters } from "../../src/core/plan/counters.ts";
 import type { PairId } from "../../src/core/plan/plan.ts";
 import type { MonotonicMs, UnixMs } from "../../src/core/time.ts";
+import { noTransports } from "../../src/relay/transports/transport-counts.ts";
+import type { RelayReader } from "../../src/telemetry/call-view.ts";
 import type { TelemetrySnapshot } from "../../src/telemetry/snapshot.ts";
 
 const ip = (text: string) => text as IpAddress;
@@ -61,8 +63,17 @@ const pairs = new Map<PairId, PairCounters>([
   ],
 ]);
 
-export const counters: CounterReader = {
+export const counters: RelayReader = {
   read: (pair) => pairs.get(pair),
+  transport: (pair) =>
+    pair === pairA
+      ? {
+          kind: "dtls",
+          suite: undefined,
+          ice: { state: "selected", selected: { rtp: { ip: ip("192.0.2.7"), port: 40_000 } } },
+          handshakes: { rtp: { kind: "connected", suite: "AEAD_AES_128_GCM" } },
+        }
+      : undefined,
   lastPacketAt: (pair) => pairs.get(pair)?.rtp.lastPacketAt,
 };
 
@@ -145,6 +156,15 @@ export function snapshot(): TelemetrySnapshot {
         heartbeatAgeMs: 120,
       },
     ],
+    transports: {
+      ...noTransports(),
+      handshakes: 4,
+      handshakesFailed: { ...noTransports().handshakesFailed, "wrong-certificate": 1 },
+      iceSelected: 6,
+      iceFailed: { "no-valid-pair": 2, "consent-lost": 1 },
+      unsent: 3,
+    },
+    dtls: { handshakes: 5, cookies: 7, ignored: 8, fragments: 0, limited: 9, failures: 1 },
     control: {
       requests: [{ protocol: "ng", command: "offer", result: "ok", count: 10 }],
       drops: [{ protocol: "ng", reason: "source-not-allowed", count: 4 }],

@@ -1,5 +1,5 @@
 /** A relay worker's core with neither thread nor sockets: datagrams go in by call, sends come out as a list. */
-import { type Endpoint, ipToWords } from "../../src/core/address.ts";
+import { type Endpoint, formatEndpoint, ipFromWords, ipToWords } from "../../src/core/address.ts";
 import type { PairSettings } from "../../src/core/plan/plan.ts";
 import {
   type HandoverPolicy,
@@ -15,10 +15,28 @@ import { type CounterMemory, counterSizes } from "../../src/relay/counters.ts";
 import { commandWords, eventWords, type SocketPort, sendCode } from "../../src/relay/driver.ts";
 import { eventField } from "../../src/relay/events.ts";
 import { holdStoreBytes } from "../../src/relay/hold-store.ts";
+import { type CarriedPacket, packetWords, readPacket, writePacket } from "../../src/relay/packet-records.ts";
+import { cryptoPlaces, type MediaCrypto } from "../../src/relay/protection.ts";
 import { WorkerCore } from "../../src/relay/worker-core.ts";
+import { scratchBytes } from "../../src/srtp/engine.ts";
+import { PacketCrypto, srtpHandlesMax } from "../../src/srtp/packet-crypto.ts";
+import { NodeCryptoEngine } from "./srtp-node-engine.ts";
 
 export const packetOffset = 64;
 const holdBase = 16_384;
+const scratchBase = holdBase + holdStoreBytes;
+
+/** Makes what protects media, over an arena with `scratchBytes` free at `offset`. */
+export type CryptoMaker = (
+  arena: Uint8Array,
+  offset: number,
+  capacitySlots: number,
+) => MediaCrypto | undefined;
+
+export const nodeCryptoMaker: CryptoMaker = (arena, offset, capacitySlots) => {
+  const places = cryptoPlaces(capacitySlots);
+  return new PacketCrypto(new NodeCryptoEngine(arena, offset, srtpHandlesMax(places)), arena, places);
+};
 
 /** Says yes to everything and sends where the settings say, unless told otherwise. */
 export class PlainPolicy implements HandoverPolicy {
@@ -28,6 +46,10 @@ export class PlainPolicy implements HandoverPolicy {
   heldFor = 0;
   deadlineMs = Number.POSITIVE_INFINITY;
   evidence = 0;
+  isKnown = true;
+  keepsSeen = false;
+  /** Copies of what `packet` was asked about. */
+  readonly seen: PacketFacts[] = [];
   readonly sink: HandoverSink;
 
   constructor(sink: HandoverSink) {
@@ -48,13 +70,26 @@ export class PlainPolicy implements HandoverPolicy {
     this.settings.delete(slot);
   }
 
-  packet(_facts: PacketFacts): Verdict {
+  packet(facts: PacketFacts): Verdict {
+    if (this.keepsSeen) this.seen.push({ ...facts });
     return this.next;
   }
 
-  iceCheck(): void {}
+  isKnownSource(): boolean {
+    return this.isKnown;
+  }
 
-  dtlsVerified(): void {}
+  iceCheck(facts: PacketFacts, isNominated: boolean): void {
+    this.calls.push(`ice ${facts.slot} ${facts.port} ${isNominated}`);
+  }
+
+  iceRevoked(slot: number): void {
+    this.calls.push(`revoke ${slot}`);
+  }
+
+  dtlsVerified(facts: PacketFacts): void {
+    this.calls.push(`dtls ${facts.slot} ${facts.port}`);
+  }
 
   advance(): void {
     this.calls.push("advance");
@@ -79,8 +114,10 @@ export class PlainPolicy implements HandoverPolicy {
 }
 
 export class WorkerRig {
-  readonly arena = new Uint8Array(holdBase + holdStoreBytes);
+  readonly arena = new Uint8Array(scratchBase + scratchBytes);
   readonly sent: { readonly slot: number; readonly bytes: Buffer }[] = [];
+  /** What `sendTo` was given, with its destination. */
+  readonly sentTo: { readonly slot: number; readonly to: string; readonly bytes: Buffer }[] = [];
   readonly sockets: string[] = [];
   readonly counters: CounterMemory;
   readonly capacitySlots: number;
@@ -94,10 +131,17 @@ export class WorkerRig {
   readonly #commandWriter: RingWriter;
   readonly #commandReader: RingReader;
   readonly #eventReader: RingReader;
+  readonly #upReader: RingReader;
+  readonly #downWriter: RingWriter;
 
   constructor(
     capacitySlots = 16,
-    own: { readonly forbiddenTargets?: Int32Array; readonly ownMedia?: Int32Array } = {},
+    own: {
+      readonly forbiddenTargets?: Int32Array;
+      readonly ownMedia?: Int32Array;
+      readonly makeCrypto?: CryptoMaker;
+      readonly packetRecords?: number;
+    } = {},
     makePolicy?: (capacitySlots: number, sink: HandoverSink) => HandoverPolicy,
     eventRecords = 4,
   ) {
@@ -113,6 +157,10 @@ export class WorkerRig {
     this.#commandReader = new RingReader(commands, commandWords);
     const events = allocateRing(eventRecords, eventWords);
     this.#eventReader = new RingReader(events, eventWords);
+    const up = allocateRing(own.packetRecords ?? 64, packetWords);
+    this.#upReader = new RingReader(up, packetWords);
+    const down = allocateRing(own.packetRecords ?? 64, packetWords);
+    this.#downWriter = new RingWriter(down, packetWords);
     const sockets: SocketPort = {
       adopt: (slot, _generation, handle) => {
         this.sockets.push(`adopt ${slot} ${handle}`);
@@ -121,6 +169,11 @@ export class WorkerRig {
       release: (slot) => void this.sockets.push(`release ${slot}`),
       setTarget: (_slot, ip0, _ip1, ip2) => ip0 === 0 && ip2 === 0xffff,
       send: (slot, offset, sizeBytes) => this.#send(slot, offset, sizeBytes),
+      sendTo: (slot, offset, sizeBytes, ip0, ip1, ip2, ip3, port) => {
+        const to = formatEndpoint({ ip: ipFromWords(ip0, ip1, ip2, ip3), port });
+        this.sentTo.push({ slot, to, bytes: Buffer.from(this.arena.slice(offset, offset + sizeBytes)) });
+        return this.sendOutcome;
+      },
     };
     this.core = new WorkerCore({
       capacitySlots,
@@ -129,6 +182,9 @@ export class WorkerRig {
       counters: this.counters,
       sockets,
       events: new RingWriter(events, eventWords),
+      packetsUp: new RingWriter(up, packetWords),
+      packetsDown: new RingReader(down, packetWords),
+      crypto: (own.makeCrypto ?? nodeCryptoMaker)(this.arena, scratchBase, capacitySlots),
       forbiddenTargets: own.forbiddenTargets ?? new Int32Array(0),
       ownMedia: own.ownMedia ?? new Int32Array(0),
       makePolicy: (capacity, sink) => {
@@ -152,14 +208,35 @@ export class WorkerRig {
     this.command({ kind: "open", at: { slot, generation }, rtpHandle: 50, rtcpHandle: 51, local });
   }
 
-  configure(slot: number, settings: PairSettings, peerSlot?: number, generation = 1): void {
+  configure(
+    slot: number,
+    settings: PairSettings,
+    peerSlot?: number,
+    generation = 1,
+    carrierSlot?: number,
+  ): void {
     const peer = peerSlot === undefined ? undefined : { slot: peerSlot, generation };
-    this.command({ kind: "configure", at: { slot, generation }, settings, peer, siblings: [] });
+    const carrier = carrierSlot === undefined ? undefined : { slot: carrierSlot, generation };
+    this.command({ kind: "configure", at: { slot, generation }, settings, peer, siblings: [], carrier });
+  }
+
+  /** What the worker passed up to main. */
+  passedUp(): CarriedPacket[] {
+    const packets: CarriedPacket[] = [];
+    for (let next = readPacket(this.#upReader); next !== undefined; next = readPacket(this.#upReader)) {
+      packets.push(next);
+    }
+    return packets;
+  }
+
+  /** Main hands a datagram down; false when there is no room. It is sent with the next commands. */
+  handDown(slot: number, to: Endpoint, bytes: Uint8Array, generation = 1): boolean {
+    return writePacket(this.#downWriter, { slot, generation }, to, bytes);
   }
 
   receive(slot: number, data: Uint8Array, source: Endpoint): void {
-    const [ip0, ip1, ip2, ip3] = ipToWords(source.ip);
-    Object.assign(this.core.forwarder.facts, { ip0, ip1, ip2, ip3: ip3 | 0, port: source.port });
+    const [ip0, ip1, ip2, ip3] = ipToWords(source.ip).map((word) => word | 0);
+    Object.assign(this.core.forwarder.facts, { ip0, ip1, ip2, ip3, port: source.port });
     this.arena.set(data.subarray(0, 9_216), packetOffset);
     this.core.forwarder.receive(slot, packetOffset, data.length, this.nowMs);
   }

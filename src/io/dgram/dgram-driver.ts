@@ -6,15 +6,31 @@ import type { RemoteInfo } from "node:dgram";
 import { ipToWords, parseIp } from "../../core/address.ts";
 import { jumboSizeBytesMax, packetHeadroomBytes, packetTailroomBytes } from "../../core/limits.ts";
 import { Handover } from "../../handover/handover.ts";
-import type { BindRequest, BindResult, DriverListener, RelayDriver, WorkerLink } from "../../relay/driver.ts";
+import type {
+  BindRequest,
+  BindResult,
+  DriverListener,
+  RelayDriver,
+  SrtpAbility,
+  WorkerLink,
+} from "../../relay/driver.ts";
 import { commandWords, eventWords } from "../../relay/driver.ts";
 import { holdStoreBytes } from "../../relay/hold-store.ts";
+import { packetWords } from "../../relay/packet-records.ts";
 import { WorkerCore } from "../../relay/worker-core.ts";
 import { systemClock } from "../clock.ts";
 import type { DriverOptions } from "../driver-options.ts";
+import { type OpenedCrypto, openPacketCrypto } from "../packet-crypto.ts";
+import { allocatePacketMemory } from "../packet-memory.ts";
 import { RingReader, RingWriter } from "../ring.ts";
+import { srtpEngineBytes } from "../srtp-engine.ts";
 import { makeWorkerSetup } from "../worker-setup.ts";
 import { DgramSockets } from "./dgram-sockets.ts";
+
+/** The arena: one packet, the hold store, and what the SRTP engine works with. */
+const holdBase = packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes;
+const engineBase = Math.ceil((holdBase + holdStoreBytes) / 64) * 64;
+const arenaBytes = engineBase + srtpEngineBytes;
 
 /** The core's deadlines are looked at this often at least. */
 const tickMsMax = 200;
@@ -23,9 +39,8 @@ export class DgramDriver implements RelayDriver {
   readonly name = "dgram";
   readonly capacitySlots: number;
   readonly links: readonly WorkerLink[];
-  readonly #arena = new Uint8Array(
-    packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes + holdStoreBytes,
-  );
+  readonly srtp: SrtpAbility;
+  readonly #arena: Uint8Array;
   readonly #sockets: DgramSockets;
   readonly #core: WorkerCore;
   readonly #commands: RingReader;
@@ -36,14 +51,24 @@ export class DgramDriver implements RelayDriver {
   #isStopped = false;
   #whenStopped: () => void = () => undefined;
 
-  constructor(options: DriverOptions) {
+  static async open(options: DriverOptions): Promise<DgramDriver> {
+    const arena = allocatePacketMemory(arenaBytes);
+    const crypto = await openPacketCrypto(arena, engineBase, options.capacitySlots);
+    return new DgramDriver(options, arena.bytes, crypto);
+  }
+
+  private constructor(options: DriverOptions, arena: Uint8Array, { crypto, ability }: OpenedCrypto) {
     this.capacitySlots = options.capacitySlots;
+    this.srtp = ability;
+    this.#arena = arena;
     const setup = makeWorkerSetup(options.capacitySlots, { ...options, wakeDescriptor: 0 });
     this.#commands = new RingReader(setup.commands, commandWords);
     this.links = [
       {
         commands: new RingWriter(setup.commands, commandWords),
         events: new RingReader(setup.events, eventWords),
+        packetsUp: new RingReader(setup.packetsUp, packetWords),
+        packetsDown: new RingWriter(setup.packetsDown, packetWords),
         counters: setup.counters,
         wake: () => this.#turnSoon(),
       },
@@ -57,10 +82,13 @@ export class DgramDriver implements RelayDriver {
     this.#core = new WorkerCore({
       capacitySlots: options.capacitySlots,
       arena: this.#arena,
-      holdBase: packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes,
+      holdBase,
       counters: setup.counters,
       sockets: this.#sockets,
       events: new RingWriter(setup.events, eventWords),
+      packetsUp: new RingWriter(setup.packetsUp, packetWords),
+      packetsDown: new RingReader(setup.packetsDown, packetWords),
+      crypto,
       forbiddenTargets: options.forbiddenTargets,
       ownMedia: options.ownMedia,
       makePolicy: (capacitySlots, sink) =>

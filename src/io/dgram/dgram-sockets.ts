@@ -1,6 +1,6 @@
 /** Sockets of node:dgram behind the interface the relay's core knows. */
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
-import { familyOf, type IpAddress, ipFromWords } from "../../core/address.ts";
+import { type Endpoint, familyOf, type IpAddress, ipFromWords } from "../../core/address.ts";
 import { type BindResult, type SocketPort, sendCode } from "../../relay/driver.ts";
 
 /** Half a second of 4 Mbit/s video; the kernel's default loses packets while the process is busy. */
@@ -85,13 +85,36 @@ export class DgramSockets implements SocketPort {
   }
 
   send(slot: number, offset: number, sizeBytes: number): number {
+    const ip = this.#targetIps.get(slot);
+    return ip === undefined
+      ? sendCode.failed
+      : this.#send(slot, offset, sizeBytes, { ip, port: this.#targetPorts[slot] ?? 0 });
+  }
+
+  // biome-ignore lint/complexity/useMaxParams: a place and an endpoint, as on every packet path.
+  sendTo(
+    slot: number,
+    offset: number,
+    sizeBytes: number,
+    ip0: number,
+    ip1: number,
+    ip2: number,
+    ip3: number,
+    port: number,
+  ): number {
+    const ip = ipFromWords(ip0, ip1, ip2, ip3);
+    if ((familyOf(ip) === 6) !== (this.#isV6[slot] === 1)) return sendCode.failed;
+    return this.#send(slot, offset, sizeBytes, { ip, port });
+  }
+
+  #send(slot: number, offset: number, sizeBytes: number, to: Endpoint): number {
     const socket = this.#sockets.get(slot);
     const pending = this.#pendingSends[slot] ?? 0;
     if (socket === undefined || pending >= pendingSendsMax) return sendCode.queueFull;
     this.#pendingSends[slot] = pending + 1;
     // The arena's bytes are overwritten by the next datagram, and the kernel may take these later.
     const copy = this.#parts.arena.slice(offset, offset + sizeBytes);
-    socket.send(copy, this.#targetPorts[slot], this.#targetIps.get(slot), (error) => {
+    socket.send(copy, to.port, to.ip, (error) => {
       if (this.#sockets.get(slot) !== socket) return;
       this.#pendingSends[slot] = (this.#pendingSends[slot] ?? 1) - 1;
       if (error !== null) this.#parts.onSendFailure(slot);

@@ -1,7 +1,15 @@
 /** The relay's driver on Linux: binds sockets in main, runs one thread per worker over epoll. */
 import { Worker } from "node:worker_threads";
-import type { BindRequest, BindResult, DriverListener, RelayDriver, WorkerLink } from "../../relay/driver.ts";
+import type {
+  BindRequest,
+  BindResult,
+  DriverListener,
+  RelayDriver,
+  SrtpAbility,
+  WorkerLink,
+} from "../../relay/driver.ts";
 import { commandWords, eventWords } from "../../relay/driver.ts";
+import { packetWords } from "../../relay/packet-records.ts";
 import type { DriverOptions } from "../driver-options.ts";
 import { RingReader, RingWriter } from "../ring.ts";
 import { makeWorkerSetup, type WorkerSetup } from "../worker-setup.ts";
@@ -21,7 +29,10 @@ const workerFile = new URL("../worker-main.js", import.meta.url);
 class EpollWorker implements WorkerLink {
   readonly commands: RingWriter;
   readonly events: RingReader;
+  readonly packetsUp: RingReader;
+  readonly packetsDown: RingWriter;
   readonly counters: WorkerSetup["counters"];
+  srtp: SrtpAbility = { engine: undefined, faults: [] };
   readonly #setup: WorkerSetup;
   readonly #arena: Arena;
   readonly #one: number;
@@ -38,6 +49,8 @@ class EpollWorker implements WorkerLink {
     this.#setup = makeWorkerSetup(options.capacitySlots, { ...options, wakeDescriptor });
     this.commands = new RingWriter(this.#setup.commands, commandWords);
     this.events = new RingReader(this.#setup.events, eventWords);
+    this.packetsUp = new RingReader(this.#setup.packetsUp, packetWords);
+    this.packetsDown = new RingWriter(this.#setup.packetsDown, packetWords);
     this.counters = this.#setup.counters;
     this.#arena = new Arena(8);
     this.#one = this.#arena.reserve(8);
@@ -68,7 +81,10 @@ class EpollWorker implements WorkerLink {
       });
     });
     const hasBegun = new Promise<void>((resolve) => {
-      thread.once("message", () => resolve());
+      thread.once("message", (ability: SrtpAbility) => {
+        this.srtp = ability;
+        resolve();
+      });
     });
     await Promise.race([hasBegun, this.#hasEnded]);
   }
@@ -120,6 +136,11 @@ export class EpollDriver implements RelayDriver {
       ),
     );
     await Promise.all(started);
+  }
+
+  /** Of all workers alike: they run the same code on the same machine. */
+  get srtp(): SrtpAbility {
+    return this.links[0]?.srtp ?? { engine: undefined, faults: [] };
   }
 
   bindPair(request: BindRequest, done: (result: BindResult) => void): void {

@@ -104,6 +104,28 @@ export class EpollSockets implements SocketPort {
     return this.#sendAgain(fd, packet, sizeBytes, targetBytes);
   }
 
+  sendTo(
+    slot: number,
+    offset: number,
+    sizeBytes: number,
+    ip0: number,
+    ip1: number,
+    ip2: number,
+    ip3: number,
+    port: number,
+  ): number {
+    const isV6 = this.#isV6[slot] === 1;
+    const isMapped = ip0 === 0 && ip1 === 0 && ip2 === 0xffff;
+    if (isMapped === isV6) return sendCode.failed;
+    const { view, address } = this.#arena;
+    const targetBytes = writeSocketAddress(view, this.#target, isV6, ip0, ip1, ip2, ip3, port);
+    const fd = this.descriptors[slot]!;
+    const packet = address + offset;
+    const target = this.#boxed[boxed.target]!;
+    if (sendto(fd, packet, sizeBytes, sendFlags, target, targetBytes) >= 0) return sendCode.sent;
+    return this.#sendAgain(fd, packet, sizeBytes, targetBytes);
+  }
+
   /** ECONNREFUSED is an ICMP error of an earlier packet and is gone once reported: the same send works now. */
   #sendAgain(fd: number, packet: number, sizeBytes: number, targetBytes: number): number {
     let code = errno();

@@ -3,10 +3,13 @@
  * are stubs that say no now and then.
  */
 import assert from "node:assert/strict";
-import { type IpAddress, ipToWords } from "../../../src/core/address.ts";
+import { type Endpoint, type IpAddress, ipToWords } from "../../../src/core/address.ts";
 import { jumboSizeBytesMax, packetHeadroomBytes, packetTailroomBytes } from "../../../src/core/limits.ts";
 import type { GroupId, PairId, PairSettings, RelayEvent } from "../../../src/core/plan/plan.ts";
+import type { SrtpKey } from "../../../src/core/plan/security.ts";
+import type { MonotonicMs } from "../../../src/core/time.ts";
 import { Handover } from "../../../src/handover/handover.ts";
+import type { IceAction } from "../../../src/ice/agent.ts";
 import { RingReader, RingWriter } from "../../../src/io/ring.ts";
 import { makeWorkerSetup } from "../../../src/io/worker-setup.ts";
 import { workerField } from "../../../src/relay/counters.ts";
@@ -22,21 +25,100 @@ import {
   type WorkerLink,
 } from "../../../src/relay/driver.ts";
 import { holdStoreBytes } from "../../../src/relay/hold-store.ts";
+import { packetWords } from "../../../src/relay/packet-records.ts";
+import { cryptoPlaces } from "../../../src/relay/protection.ts";
 import { type ReasonName, reason, reasonNames } from "../../../src/relay/reasons.ts";
 import { Relay } from "../../../src/relay/relay.ts";
+import type { DtlsPart, IcePart } from "../../../src/relay/transports/transport-parts.ts";
 import { WorkerCore } from "../../../src/relay/worker-core.ts";
+import type { DtlsAction } from "../../../src/srtp/dtls/association.ts";
+import { scratchBytes } from "../../../src/srtp/engine.ts";
+import { PacketCrypto, srtpHandlesMax } from "../../../src/srtp/packet-crypto.ts";
 import { Chance } from "../simulation/chance.ts";
 import { World } from "../simulation/world.ts";
+import { NodeCryptoEngine } from "../srtp-node-engine.ts";
 
 const capacitySlots = 32;
 const bufferBytes = packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes;
 
 /** Reasons that are no end of a datagram that came in: notes beside one, or of something else. */
-const besides: ReadonlySet<ReasonName> = new Set(["hold", "heldReleased", "sendRetried", "forbiddenTarget"]);
+const besides: ReadonlySet<ReasonName> = new Set([
+  "hold",
+  "heldReleased",
+  "sendRetried",
+  "forbiddenTarget",
+  "packetsDownStale",
+]);
+
+/** Keys that main's side of a handshake comes to. */
+export const handshakeKeys = [mediaKey(71), mediaKey(72)] as const;
+
+export function mediaKey(seed: number): SrtpKey {
+  return {
+    suite: seed % 2 === 0 ? "AEAD_AES_128_GCM" : "AES_CM_128_HMAC_SHA1_32",
+    masterKey: new Uint8Array(16).fill(seed),
+    masterSalt: new Uint8Array(seed % 2 === 0 ? 12 : 14).fill(seed),
+    mki: undefined,
+    encryptsRtp: true,
+    encryptsRtcp: true,
+    authenticatesRtp: true,
+  };
+}
+
+/** An ICE agent that answers everything, finds every source valid and every third one best. */
+class CredulousIce implements IcePart {
+  #turn = 0;
+
+  configure(): readonly IceAction[] {
+    return [];
+  }
+
+  handlePacket(_nowMs: MonotonicMs, component: 1 | 2, source: Endpoint): readonly IceAction[] {
+    this.#turn++;
+    const actions: IceAction[] = [
+      { kind: "send", component, to: source, bytes: Uint8Array.of(1, 1, 0, 0) },
+      { kind: "valid", component, source, isNominated: false },
+    ];
+    if (this.#turn % 3 === 0) actions.push({ kind: "selected", component, remote: source });
+    if (this.#turn % 7 === 0) actions.push({ kind: "failed", component, reason: "consent-lost" });
+    return actions;
+  }
+
+  handleTimeout(): readonly IceAction[] {
+    return [];
+  }
+
+  nextDeadlineMs(): undefined {}
+}
+
+/** A handshake that is over after its second packet, whoever sends it. */
+class CredulousDtls implements DtlsPart {
+  #turn = 0;
+
+  handlePacket(_nowMs: MonotonicMs, source: Endpoint): readonly DtlsAction[] {
+    this.#turn++;
+    const [receive, send] = handshakeKeys;
+    const answer: DtlsAction = { kind: "send", to: source, bytes: new Uint8Array(100) };
+    return this.#turn % 2 === 0 ? [answer, { kind: "connected", source, receive, send }] : [answer];
+  }
+
+  aim(_nowMs: MonotonicMs, to: Endpoint): readonly DtlsAction[] {
+    return [{ kind: "send", to, bytes: new Uint8Array(100) }];
+  }
+
+  handleTimeout(): readonly DtlsAction[] {
+    return [];
+  }
+
+  nextDeadlineMs(): undefined {}
+
+  close(): void {}
+}
 
 class StubSockets implements SocketPort {
   readonly open = new Map<number, { readonly isV6: boolean }>();
   sentCount = 0;
+  sentToCount = 0;
   readonly #arenaBytes: number;
   #turn = 0;
 
@@ -68,16 +150,36 @@ class StubSockets implements SocketPort {
     if (this.#turn === 7) return sendCode.failed;
     return this.#turn === 11 ? sendCode.sentOnRetry : sendCode.sent;
   }
+
+  sendTo(
+    slot: number,
+    offset: number,
+    sizeBytes: number,
+    _ip0: number,
+    _ip1: number,
+    _ip2: number,
+    _ip3: number,
+    port: number,
+  ): number {
+    assert.ok(this.open.has(slot), "sent from an open socket");
+    assert.ok(offset >= packetHeadroomBytes && offset + sizeBytes <= this.#arenaBytes, "sent from the arena");
+    assert.ok(port > 0);
+    this.sentToCount++;
+    return sendCode.sent;
+  }
 }
+
+const engineBase = bufferBytes + holdStoreBytes;
 
 export class MediaRig implements RelayDriver {
   readonly name = "dgram";
+  readonly srtp = { engine: undefined, faults: [] };
   readonly capacitySlots = capacitySlots;
   readonly links: readonly WorkerLink[];
   readonly world = new World();
   readonly relay: Relay;
   readonly sockets: StubSockets;
-  readonly #arena = new Uint8Array(bufferBytes + holdStoreBytes);
+  readonly #arena = new Uint8Array(engineBase + scratchBytes);
   readonly #core: WorkerCore;
   readonly #commands: RingReader;
   readonly #link: WorkerLink;
@@ -101,11 +203,15 @@ export class MediaRig implements RelayDriver {
     this.#link = {
       commands: new RingWriter(setup.commands, commandWords),
       events: new RingReader(setup.events, eventWords),
+      packetsUp: new RingReader(setup.packetsUp, packetWords),
+      packetsDown: new RingWriter(setup.packetsDown, packetWords),
       counters: setup.counters,
       wake: () => undefined,
     };
     this.links = [this.#link];
     this.sockets = new StubSockets(this.#arena.length);
+    const places = cryptoPlaces(capacitySlots);
+    const engine = new NodeCryptoEngine(this.#arena, engineBase, srtpHandlesMax(places));
     this.#core = new WorkerCore({
       capacitySlots,
       arena: this.#arena,
@@ -113,6 +219,9 @@ export class MediaRig implements RelayDriver {
       counters: setup.counters,
       sockets: this.sockets,
       events: new RingWriter(setup.events, eventWords),
+      packetsUp: new RingWriter(setup.packetsUp, packetWords),
+      packetsDown: new RingReader(setup.packetsDown, packetWords),
+      crypto: new PacketCrypto(engine, this.#arena, places),
       forbiddenTargets: own.forbiddenTargets,
       ownMedia: own.ownMedia,
       makePolicy: (slots, sink) => new Handover(slots, sink),
@@ -126,7 +235,9 @@ export class MediaRig implements RelayDriver {
       tos: 0,
       random: new Chance(1),
       clock: this.world.clock,
+      makers: { ice: () => new CredulousIce(), dtls: () => new CredulousDtls() },
       onEvent: (event) => this.#events.push(event),
+      onDeadline: () => undefined,
       onFault: (message) => assert.fail(message),
     });
   }
@@ -165,6 +276,7 @@ export class MediaRig implements RelayDriver {
 
   close(pair: PairId): void {
     this.relay.perform({ kind: "close", pair });
+    this.turn();
     this.turn();
     const closed = this.#events.splice(0).filter((event) => event.kind === "closed");
     assert.deepEqual(closed, [{ kind: "closed", pair }]);

@@ -11,6 +11,14 @@ function packet(sizeBytes: number, ...head: readonly number[]): Buffer {
   return bytes;
 }
 
+/** A STUN binding request with this USERNAME, of a multiple of four bytes. */
+function check(name: string): Buffer {
+  const head = packet(24, 0, 1, 0, 4 + name.length, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4);
+  head.writeUInt16BE(6, 20);
+  head.writeUInt16BE(name.length, 22);
+  return Buffer.concat([head, Buffer.from(name)]);
+}
+
 const valid: readonly Buffer[] = [
   // RTP: PCMU, PCMA with extension and CSRC, an event, padding.
   packet(172, 0x80, 0, 0, 1, 0, 0, 0, 160, 0, 0, 0, 7),
@@ -24,6 +32,11 @@ const valid: readonly Buffer[] = [
   packet(24, 0x80, 201, 0, 1, 0, 0, 0, 7, 0x81, 202, 0, 3, 0, 0, 0, 7, 1, 2, 0x61, 0x62),
   // STUN binding request, DTLS client hello, UDPTL with an empty primary.
   packet(20, 0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4),
+  check("ufrag:theirs"),
+  packet(20, 1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4),
+  // A mid in a one-byte header extension; ZRTP.
+  packet(180, 0x90, 96, 0, 9, 0, 0, 1, 0, 0, 0, 0, 9, 0xbe, 0xde, 0, 1, 0x10, 0x32, 0, 0),
+  packet(40, 0x10, 0, 0, 1, 0x5a, 0x52, 0x54, 0x50, 0, 0, 0, 7),
   packet(120, 22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 107, 1),
   packet(5, 0, 1, 0, 0, 0),
   // Keepalives.

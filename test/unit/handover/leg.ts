@@ -35,6 +35,7 @@ export interface Wanted {
   readonly isAsymmetric?: boolean;
   readonly isStrict?: boolean;
   readonly followsAnySource?: boolean;
+  readonly hasIce?: boolean;
   readonly learningMode?: number;
 }
 
@@ -65,6 +66,7 @@ export function settings(wanted: Wanted): SlotSettings {
     isAsymmetric: wanted.isAsymmetric ?? false,
     isStrict: wanted.isStrict ?? false,
     followsAnySource: wanted.followsAnySource ?? false,
+    hasIce: wanted.hasIce ?? false,
     learningMode: wanted.learningMode ?? 0,
     hints: Int32Array.from(hints.flat()),
     hintCount: hints.length,

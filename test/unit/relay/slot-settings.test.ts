@@ -1,18 +1,33 @@
 import assert from "node:assert/strict";
 import type { IpAddress } from "../../../src/core/address.ts";
-import { hintsPerSlotMax, siblingsPerSlotMax } from "../../../src/core/limits.ts";
-import type { PairSettings, SourceHint } from "../../../src/core/plan/plan.ts";
+import {
+  bundleMidSizeBytesMax,
+  hintsPerSlotMax,
+  siblingsPerSlotMax,
+  ssrcsPerMediaMax,
+} from "../../../src/core/limits.ts";
+import type { PairId, PairSettings, SourceHint } from "../../../src/core/plan/plan.ts";
 import { commandWords } from "../../../src/relay/driver.ts";
-import { encodeSettings, SettingsDecoder, type SlotRef } from "../../../src/relay/slot-settings.ts";
+import {
+  encodeSettings,
+  SettingsDecoder,
+  type SlotRef,
+  securityCode,
+} from "../../../src/relay/slot-settings.ts";
 import { plainSettings } from "../../support/relay-rig.ts";
 import { suite } from "../../support/suite.ts";
 
 const ip = (text: string): IpAddress => text as IpAddress;
 
-function roundTrip(settings: Partial<PairSettings>, peer?: SlotRef, siblings: readonly SlotRef[] = []) {
+function roundTrip(
+  settings: Partial<PairSettings>,
+  peer?: SlotRef,
+  siblings: readonly SlotRef[] = [],
+  carrier?: SlotRef,
+) {
   // Dirty memory, as a ring's record is: what was there before must not shine through.
   const words = new Int32Array(commandWords + 7).fill(-1);
-  encodeSettings(words, 7, { ...plainSettings, ...settings }, peer, siblings);
+  encodeSettings(words, 7, { ...plainSettings, ...settings }, { peer, siblings, carrier });
   return new SettingsDecoder().decode(words, 7);
 }
 
@@ -39,6 +54,59 @@ suite("relay slot settings", (test) => {
     assert.deepEqual([rtp.isAsymmetric, rtp.isStrict, rtp.followsAnySource], [true, true, false]);
     assert.deepEqual([...rtp.target], [0, 0, 0xffff, 0xc0000201 | 0, 4_000]);
     assert.deepEqual([...rtcp.target], [0x20010db8, 0, 0, 5, 4_001]);
+  });
+
+  test("security, ICE and bundle arrive, none of them where there is none", () => {
+    const bundle = { carrier: 1 as PairId, mid: "audio", midExtension: 200, ssrcs: [7, 0xffff_ffff] };
+    const ice = {
+      localUfrag: "o/+5",
+      localPassword: "",
+      remote: undefined,
+      isLite: false,
+      isControlling: false,
+      candidates: [],
+      restart: 1,
+    };
+    const decoded = roundTrip({ security: { kind: "passed" }, ice, bundle }, undefined, [], {
+      slot: 4,
+      generation: 9,
+    });
+    assert.equal(decoded.security, securityCode.passed);
+    assert.deepEqual([decoded.rtp.hasIce, decoded.rtcp.hasIce], [true, true]);
+    assert.equal(Buffer.from(decoded.ufrag).toString(), "o/+5");
+    assert.deepEqual(decoded.bundle, {
+      carrierSlot: 4,
+      carrierGeneration: 9,
+      mid: Uint8Array.from(Buffer.from("audio")),
+      midExtension: 200,
+      ssrcs: Int32Array.of(7, -1),
+    });
+    const plain = roundTrip({});
+    assert.deepEqual([plain.security, plain.rtp.hasIce, plain.ufrag.length], [securityCode.none, false, 0]);
+    assert.equal(plain.bundle, undefined);
+  });
+
+  test("names a record has no room for, or no bytes, match nothing; SSRCs beyond the most are left out", () => {
+    const carrier = { slot: 0, generation: 1 };
+    const named = (mid: string | undefined) =>
+      roundTrip(
+        {
+          bundle: {
+            carrier: 1 as PairId,
+            mid,
+            midExtension: undefined,
+            ssrcs: new Array<number>(40).fill(1),
+          },
+        },
+        undefined,
+        [],
+        carrier,
+      ).bundle;
+    for (const mid of [undefined, "m".repeat(bundleMidSizeBytesMax + 1), "€"]) {
+      assert.equal(named(mid)?.mid.length, 0);
+    }
+    assert.equal(named("m".repeat(bundleMidSizeBytesMax))?.mid.length, bundleMidSizeBytesMax);
+    assert.deepEqual([named("m")?.ssrcs.length, named("m")?.midExtension], [ssrcsPerMediaMax, 0]);
   });
 
   test("no peer, no target and another transport", () => {
@@ -86,7 +154,7 @@ suite("relay slot settings", (test) => {
       { payloadType: 127, clockRateHz: 90_000 },
       { payloadType: 96, clockRateHz: 4_000_000_000 },
     ];
-    encodeSettings(words, 0, { ...plainSettings, payloadTypes }, undefined, []);
+    encodeSettings(words, 0, { ...plainSettings, payloadTypes }, { peer: undefined, siblings: [] });
     const decoder = new SettingsDecoder();
     const { rtp } = decoder.decode(words, 0);
     assert.deepEqual([...rtp.payloadTypes], [1, 0, 0, 0x80000001 | 0]);

@@ -4,6 +4,7 @@ import type { MonotonicMs } from "../../../src/core/time.ts";
 import { callEndFields } from "../../../src/telemetry/call-end.ts";
 import { callDetail, callRow } from "../../../src/telemetry/call-view.ts";
 import { answerCtl, type CtlSource } from "../../../src/telemetry/ctl-commands.ts";
+import { securityDetail } from "../../../src/telemetry/security-view.ts";
 import { suite } from "../../support/suite.ts";
 import { counters, report, snapshot } from "../../support/telemetry-sample.ts";
 
@@ -81,6 +82,40 @@ suite("telemetry/call-view", (test) => {
       { ssrc: 0xdeadbeef, payloadType: 0, packets: 750, packetsLost: 2, jitterMs: 0.4 },
     ]);
     assert.equal(detail.legs[1]?.media[0]?.rtp, null);
+    assert.deepEqual(detail.legs[1]?.media[0]?.security, {
+      kind: "plain",
+      suite: null,
+      dtls: null,
+      ice: null,
+    });
+  });
+
+  test("security is told by what is agreed on, and failures in words", () => {
+    assert.deepEqual(callDetail(report(), counters, nowMs).legs[0]?.media[0]?.security, {
+      kind: "dtls",
+      suite: "AEAD_AES_128_GCM",
+      dtls: { rtp: "connected", rtcp: null },
+      ice: { state: "selected", rtp: "192.0.2.7:40000", rtcp: null },
+    });
+    const failed = { kind: "failed", reason: "wrong-certificate" } as const;
+    const dtls = { kind: "dtls", suite: undefined, ice: undefined, handshakes: { rtp: failed } } as const;
+    assert.deepEqual(securityDetail(dtls), {
+      kind: "dtls",
+      suite: null,
+      dtls: { rtp: "failed: the certificate is not the one that SDP named in a=fingerprint", rtcp: null },
+      ice: null,
+    });
+    const sdes = { kind: "sdes", suite: "AES_CM_128_HMAC_SHA1_80", ice: undefined, handshakes: {} } as const;
+    assert.deepEqual(securityDetail(sdes), {
+      kind: "sdes",
+      suite: "AES_CM_128_HMAC_SHA1_80",
+      dtls: null,
+      ice: null,
+    });
+    const checking = { state: "checking", selected: {} } as const;
+    const passed = { kind: "none", suite: undefined, ice: checking, handshakes: {} } as const;
+    assert.equal(securityDetail(passed).kind, "plain");
+    assert.deepEqual(securityDetail(passed).ice, { state: "checking", rtp: null, rtcp: null });
   });
 });
 
@@ -90,7 +125,7 @@ suite("telemetry/ctl-commands", (test) => {
     calls: () => [report("one"), report("two")],
     call: async (callId) => (callId === "one" ? report("one") : undefined),
     kill: (callId) => callId === "one" && killed.push(callId) > 0,
-    counters,
+    relay: counters,
     telemetry: { snapshot },
     monotonicMs: () => nowMs,
   };

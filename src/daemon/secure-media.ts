@@ -1,0 +1,83 @@
+/**
+ * What ICE and DTLS are made of in this process: certificates and OpenSSL for DTLS, chance and hashes for both.
+ *
+ * Without FFI there is no DTLS: one warning says so, and everything else serves as before.
+ */
+import type { CallOptions } from "../call/options.ts";
+import type { Logger } from "../core/log.ts";
+import type { CertificateId } from "../core/plan/security.ts";
+import type { Clock } from "../core/time.ts";
+import { IceAgent } from "../ice/agent.ts";
+import { systemDigests } from "../io/digests.ts";
+import { systemRandom } from "../io/random.ts";
+import type { TransportMakers } from "../relay/transports/transport-parts.ts";
+import { type DtlsCounts, makeDtlsCounts } from "../srtp/dtls/actions.ts";
+import { DtlsAssociation } from "../srtp/dtls/association.ts";
+import { Certificates } from "../srtp/dtls/certificates.ts";
+import { CookieJar } from "../srtp/dtls/cookies.ts";
+import type { DtlsEngine } from "../srtp/dtls/engine.ts";
+import type { EventName } from "../telemetry/events.ts";
+
+export interface SecureMedia {
+  readonly makers: TransportMakers;
+  /** Undefined: no DTLS here. */
+  readonly certificates: Certificates | undefined;
+  readonly dtlsCounts: DtlsCounts;
+}
+
+export async function openSecureMedia(clock: Clock, log: Logger): Promise<SecureMedia> {
+  const parts = { random: systemRandom, digests: systemDigests };
+  const dtlsCounts = makeDtlsCounts();
+  const ice = (): IceAgent => new IceAgent(parts);
+  const { engine, why } = await openEngine();
+  if (engine === undefined) {
+    const fields = { event: "config-warning" satisfies EventName, reason: why };
+    log.warn(
+      fields,
+      "no DTLS-SRTP: OpenSSL cannot be reached, calls that need it are refused their security",
+    );
+    return { makers: { ice, dtls: () => undefined }, certificates: undefined, dtlsCounts };
+  }
+  const nowMs = clock.monotonicMs();
+  const certificates = new Certificates({ engine, nowMs });
+  const cookies = new CookieJar({ ...parts, nowMs });
+  const shared = { engine, certificates, cookies, counts: dtlsCounts };
+  const makers: TransportMakers = {
+    ice,
+    dtls: (request) =>
+      new DtlsAssociation({
+        ...shared,
+        ...request,
+        certificate: inStock(certificates, request.certificate),
+      }),
+  };
+  return { makers, certificates, dtlsCounts };
+}
+
+/** What the call room may ask of our certificates. */
+export function certificatesForCalls({ certificates }: SecureMedia): CallOptions["certificates"] {
+  if (certificates === undefined) return undefined;
+  return {
+    current: () => certificates.current(),
+    fingerprint: (id, hash) => certificates.fingerprint(inStock(certificates, id), hash),
+  };
+}
+
+/** A call may name a certificate for longer than one that no association uses is kept; the newest stands in for it. */
+function inStock(certificates: Certificates, id: CertificateId): CertificateId {
+  return certificates.has(id) ? id : certificates.current();
+}
+
+interface FoundEngine {
+  readonly engine: DtlsEngine | undefined;
+  readonly why: string;
+}
+
+async function openEngine(): Promise<FoundEngine> {
+  try {
+    const { openDtlsEngine } = await import("../io/linux/dtls-openssl.ts");
+    return openDtlsEngine();
+  } catch (error) {
+    return { engine: undefined, why: error instanceof Error ? error.message : String(error) };
+  }
+}

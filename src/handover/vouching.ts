@@ -1,0 +1,135 @@
+/**
+ * Sources that a key or ICE vouches for (section 2, cryptographic): packets whose tag verified, and sources of valid
+ * ICE checks. Such a packet is always relayed: its index is used up, so no other copy of it would be let through.
+ */
+import { checkedSourcesPerSlotMax } from "../core/limits.ts";
+import { evidenceCode, handoverNote, type PacketFacts, type Verdict, verdict } from "./contract.ts";
+import {
+  type Ground,
+  hasFlag,
+  isProven,
+  isProvisional,
+  keepsTarget,
+  provenAt,
+  setFlag,
+  silenceMs,
+} from "./ground.ts";
+import { isSameEndpoint, sourceInto } from "./hints.ts";
+import { isFromProven, proveNow } from "./keep.ts";
+import { aimRtcp, moveTarget, setTarget } from "./proof.ts";
+import { slotFlag, slotWords, stream, vouched, watch, word } from "./slot-table.ts";
+import { findStream, holdTimeMs } from "./streams.ts";
+import { holdMsMax, weakTagBitsMax } from "./timing.ts";
+
+const nowhere = new Int32Array(5);
+
+/** The packet's tag verified, and its source is not the proven one. */
+export function judgeVerified(ground: Ground, facts: PacketFacts, nowMs: number): Verdict {
+  if (!facts.isNewest || !isStrong(ground, facts)) return verdict.relay;
+  return takeOver(ground, facts, nowMs);
+}
+
+/** The leg moves to the source in hand once the present one is silent; a provisional one yields at once. */
+export function takeOver(ground: Ground, facts: PacketFacts, nowMs: number): Verdict {
+  const { slot } = facts;
+  const mayMove =
+    !isProven(ground, slot) ||
+    isProvisional(ground, slot) ||
+    silenceMs(ground, slot, nowMs) >= holdMs(ground, facts);
+  return mayMove ? proveNow(ground, facts, evidenceCode.cryptographic, nowMs) : verdict.relay;
+}
+
+/** A packet of the proven source verified: what was believed of it is known now. */
+export function confirmByKey(ground: Ground, slot: number): void {
+  const { words } = ground.table;
+  const base = slot * slotWords;
+  if (words[base + word.evidence] === evidenceCode.cryptographic) return;
+  words[base + word.evidence] = evidenceCode.cryptographic;
+  words[base + word.provenRank] = 0;
+  words[base + word.pending]! &= ~watch.provisional;
+  ground.sink.note(slot, handoverNote.proven, evidenceCode.cryptographic);
+}
+
+/** The source in `facts` is proven whatever speaks, or keeps its proof as the best there is. */
+export function proveByKey(ground: Ground, facts: PacketFacts, nowMs: number): void {
+  sourceInto(ground.source, 0, facts);
+  if (isFromProven(ground, facts)) confirmByKey(ground, facts.slot);
+  else proveNow(ground, facts, evidenceCode.cryptographic, nowMs);
+}
+
+/** A check of ICE succeeded with the source in hand (`ground.source`). */
+export function checkSource(ground: Ground, slot: number): void {
+  const { words } = ground.table;
+  const base = slot * slotWords;
+  const first = base + vouched.checked;
+  const count = words[base + vouched.checkedCount]!;
+  let index = findChecked(ground, slot, ground.source, 0);
+  if (index < 0) {
+    index = count < checkedSourcesPerSlotMax ? count : 0;
+    if (index === count) words[base + vouched.checkedCount] = count + 1;
+  }
+  const last = first + 5 * (words[base + vouched.checkedCount]! - 1);
+  words.copyWithin(first + 5 * index, first + 5 * index + 5, last + 5);
+  for (let each = 0; each < 5; each++) words[last + each] = ground.source[each]!;
+}
+
+/** True if a check of ICE succeeded with the endpoint at `at`. */
+export function isChecked(ground: Ground, slot: number, source: Int32Array, at: number): boolean {
+  return findChecked(ground, slot, source, at) >= 0;
+}
+
+function findChecked(ground: Ground, slot: number, source: Int32Array, at: number): number {
+  const { words } = ground.table;
+  const base = slot * slotWords;
+  const count = words[base + vouched.checkedCount]!;
+  for (let index = 0; index < count; index++) {
+    if (isSameEndpoint(words, base + vouched.checked + 5 * index, source, at)) return index;
+  }
+  return -1;
+}
+
+/** ICE decides where the slot sends: to the source in hand, or nowhere until it decides anew. */
+export function aimByIce(ground: Ground, slot: number, isAllowed: boolean): void {
+  setFlag(ground, slot, slotFlag.targetByIce, true);
+  moveTarget(ground, slot, isAllowed ? ground.source : nowhere, 0);
+  aimCompanion(ground, slot);
+}
+
+/** ICE is over: the other rules say where to send. */
+export function leaveIce(ground: Ground, slot: number): void {
+  const settings = ground.settings[slot]!;
+  ground.table.words[slot * slotWords + vouched.checkedCount] = 0;
+  if (!hasFlag(ground, slot, slotFlag.targetByIce)) return;
+  setFlag(ground, slot, slotFlag.targetByIce, false);
+  if (isProven(ground, slot) && !keepsTarget(settings)) {
+    setTarget(ground, slot, ground.table.words, provenAt(slot));
+  } else {
+    setTarget(ground, slot, settings.target, 0);
+  }
+  aimCompanion(ground, slot);
+}
+
+function aimCompanion(ground: Ground, slot: number): void {
+  const hasRtcp = (slot & 1) === 0 && ground.settings[slot]!.isRtp;
+  if (hasRtcp && hasFlag(ground, slot + 1, slotFlag.isOpen)) aimRtcp(ground, slot + 1);
+}
+
+/** A short tag may be hit by chance: it takes two packets of one source. */
+function isStrong(ground: Ground, facts: PacketFacts): boolean {
+  if (facts.tagBits > weakTagBitsMax) return true;
+  const { words } = ground.table;
+  const weak = facts.slot * slotWords + vouched.weak;
+  if (isSameEndpoint(words, weak, ground.source, 0)) return true;
+  for (let index = 0; index < 5; index++) words[weak + index] = ground.source[index]!;
+  return false;
+}
+
+/** How long the present source has to be silent: by the pace of the packet's stream, else of the last one heard. */
+function holdMs(ground: Ground, facts: PacketFacts): number {
+  const { words } = ground.table;
+  const base = facts.slot * slotWords;
+  if (words[base + word.streamCount] === 0) return holdMsMax;
+  const known = findStream(ground.table, facts.slot, facts.ssrc);
+  const current = base + stream.first + words[base + word.currentStream]! * stream.size;
+  return holdTimeMs(ground.table, known < 0 ? current : known);
+}

@@ -1,0 +1,140 @@
+/**
+ * What of STUN and DTLS a worker passes up to main: checks meant for one of its legs and answers to ours, handshakes
+ * where DTLS is to be had; so many a second. Everything else ends here. Typed arrays and numbers, nothing allocated.
+ */
+import {
+  iceLocalUfragSizeBytesMax,
+  packetSizeBytesMax,
+  packetsUpPerSlotBurstMax,
+  packetsUpPerSlotPerSecMax,
+  packetsUpPerWorkerBurstMax,
+  packetsUpPerWorkerPerSecMax,
+} from "../core/limits.ts";
+import { type PacketFacts, packetKind } from "../handover/contract.ts";
+import { read16 } from "../rtp/rtp.ts";
+import { Allowance } from "./allowance.ts";
+import type { RecordWriter } from "./driver.ts";
+import { packetField } from "./packet-records.ts";
+import { reason } from "./reasons.ts";
+import type { Slots } from "./slots.ts";
+
+/** Header, its class bits, and the attribute with both sides' user name fragments (RFC 8489 sections 5 and 14.3). */
+const stunHeaderBytes = 20;
+const stunClass = { mask: 0x0110, request: 0x0000, indication: 0x0010 } as const;
+const usernameAttribute = 0x0006;
+const colon = 0x3a;
+
+export class Gate {
+  readonly #arena: Uint8Array;
+  readonly #slots: Slots;
+  readonly #ring: RecordWriter;
+  readonly #ringBytes: Uint8Array;
+  /** By pair, two of each: our user name fragment, and the one before a restart, whose checks still come for a while. */
+  readonly #ufrags: Uint8Array;
+  readonly #ufragSizes: Uint8Array;
+  /** By slot, each its own, so that a flood of one kind leaves room for the others. */
+  readonly #ofKnown: Allowance;
+  readonly #ofStun: Allowance;
+  readonly #ofDtls: Allowance;
+  readonly #ofWorker = new Allowance(1, packetsUpPerWorkerPerSecMax, packetsUpPerWorkerBurstMax);
+  /** Something was written that main was not woken for. */
+  owesWake = false;
+
+  constructor(arena: Uint8Array, slots: Slots, ring: RecordWriter) {
+    this.#arena = arena;
+    this.#slots = slots;
+    this.#ring = ring;
+    const { buffer, byteOffset, byteLength } = ring.words;
+    this.#ringBytes = new Uint8Array(buffer, byteOffset, byteLength);
+    this.#ufrags = new Uint8Array(slots.capacitySlots * iceLocalUfragSizeBytesMax);
+    this.#ufragSizes = new Uint8Array(slots.capacitySlots);
+    const ofSlot = (): Allowance =>
+      new Allowance(slots.capacitySlots, packetsUpPerSlotPerSecMax, packetsUpPerSlotBurstMax);
+    this.#ofKnown = ofSlot();
+    this.#ofStun = ofSlot();
+    this.#ofDtls = ofSlot();
+  }
+
+  /** Another one than before is a restart of ICE (RFC 8445 section 9). Empty: no check is for this pair. */
+  setUfrag(slot: number, ufrag: Uint8Array): void {
+    const current = slot & ~1;
+    const at = current * iceLocalUfragSizeBytesMax;
+    const before = this.#ufrags.slice(at, at + this.#ufragSizes[current]!);
+    if (ufrag.length === 0) this.#ufragSizes[current + 1] = 0;
+    else if (before.join() !== ufrag.join()) this.#keep(current + 1, before);
+    this.#keep(current, ufrag);
+  }
+
+  #keep(entry: number, ufrag: Uint8Array): void {
+    this.#ufrags.set(ufrag, entry * iceLocalUfragSizeBytesMax);
+    this.#ufragSizes[entry] = ufrag.length;
+  }
+
+  close(slot: number): void {
+    this.#ufragSizes.fill(0, slot & ~1, (slot | 1) + 1);
+    for (const allowance of [this.#ofKnown, this.#ofStun, this.#ofDtls]) {
+      allowance.clear(slot & ~1);
+      allowance.clear(slot | 1);
+    }
+  }
+
+  /** A request whose USERNAME begins with the pair's fragment (RFC 8445 section 7.2.2), or an answer. */
+  isMeant(slot: number, offset: number, sizeBytes: number): boolean {
+    const bytes = this.#arena;
+    const current = slot & ~1;
+    if (this.#ufragSizes[current] === 0) return false;
+    const ofClass = read16(bytes, offset) & stunClass.mask;
+    if (ofClass === stunClass.indication) return false;
+    if (ofClass !== stunClass.request) return true;
+    const end = offset + Math.min(sizeBytes, stunHeaderBytes + read16(bytes, offset + 2));
+    let at = offset + stunHeaderBytes;
+    // Every attribute takes four bytes at least, so the walk is bounded by the datagram.
+    while (at + 4 <= end) {
+      const valueBytes = read16(bytes, at + 2);
+      if (read16(bytes, at) === usernameAttribute) {
+        if (at + 4 + valueBytes > end) return false;
+        return this.#isUfrag(current, at + 4, valueBytes) || this.#isUfrag(current + 1, at + 4, valueBytes);
+      }
+      at += 4 + ((valueBytes + 3) & ~3);
+    }
+    return false;
+  }
+
+  /** Copies the datagram into the ring; `passedUp`, or why it could not. `isKnown`: its source is a proven one. */
+  passUp(facts: PacketFacts, offset: number, isKnown: boolean, nowMs: number): number {
+    const { slot, sizeBytes } = facts;
+    if (sizeBytes > packetSizeBytesMax) return reason.tooLarge;
+    const ofStrangers = facts.kind === packetKind.stun ? this.#ofStun : this.#ofDtls;
+    if (!(isKnown ? this.#ofKnown : ofStrangers).take(slot, nowMs)) return reason.packetsUpLimit;
+    if (!isKnown && !this.#ofWorker.take(0, nowMs)) return reason.packetsUpLimit;
+    const at = this.#ring.begin();
+    if (at < 0) return reason.packetsUpFull;
+    const { words } = this.#ring;
+    words[at + packetField.slot] = slot;
+    words[at + packetField.generation] = this.#slots.generations[slot >>> 1]!;
+    words[at + packetField.remote] = facts.ip0;
+    words[at + packetField.remote + 1] = facts.ip1;
+    words[at + packetField.remote + 2] = facts.ip2;
+    words[at + packetField.remote + 3] = facts.ip3;
+    words[at + packetField.remote + 4] = facts.port;
+    words[at + packetField.sizeBytes] = sizeBytes;
+    const to = 4 * (at + packetField.bytes);
+    // One by one: a view of the packet would be an object for each.
+    for (let index = 0; index < sizeBytes; index++)
+      this.#ringBytes[to + index] = this.#arena[offset + index]!;
+    this.#ring.commit();
+    this.owesWake = true;
+    return reason.passedUp;
+  }
+
+  /** The name at `at` begins with the fragment and a colon. */
+  #isUfrag(entry: number, at: number, nameBytes: number): boolean {
+    const sizeBytes = this.#ufragSizes[entry]!;
+    if (sizeBytes === 0 || nameBytes <= sizeBytes || this.#arena[at + sizeBytes] !== colon) return false;
+    const own = entry * iceLocalUfragSizeBytesMax;
+    for (let index = 0; index < sizeBytes; index++) {
+      if (this.#arena[at + index] !== this.#ufrags[own + index]) return false;
+    }
+    return true;
+  }
+}

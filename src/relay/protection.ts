@@ -1,0 +1,188 @@
+/**
+ * SRTP of a worker's slots: whose keys serve which socket, which of them may pass a packet on as it came, and how many
+ * tags strangers may have checked. Nothing is allocated per packet.
+ */
+import { strangerVerificationsBurstMax, strangerVerificationsPerSecMax } from "../core/limits.ts";
+import type { SrtpKey } from "../core/plan/security.ts";
+import { packetKind } from "../handover/contract.ts";
+import { srtpCode } from "../srtp/codes.ts";
+import { isSameKey } from "../srtp/suites.ts";
+import { Allowance } from "./allowance.ts";
+import type { DecodedKeys } from "./key-records.ts";
+import { reason } from "./reasons.ts";
+import { pairFlag, type Slots } from "./slots.ts";
+
+/** What is used of `srtp/packet-crypto.ts`: keys by place, either of two neighbouring places naming the same ones. */
+export interface MediaCrypto {
+  setKeys(place: number, receive: readonly SrtpKey[], send: SrtpKey | undefined): void;
+  clear(place: number): void;
+  hasReceiveKeys(place: number): boolean;
+  hasSendKey(place: number): boolean;
+  unprotectRtp(place: number, offset: number, sizeBytes: number): number;
+  unprotectRtcp(place: number, offset: number, sizeBytes: number): number;
+  verifyRtp(place: number, offset: number, sizeBytes: number): number;
+  verifyRtcp(place: number, offset: number, sizeBytes: number): number;
+  protectRtp(place: number, offset: number, sizeBytes: number): number;
+  protectRtcp(place: number, offset: number, sizeBytes: number): number;
+  /** Of the last packet accepted. */
+  readonly isNewest: boolean;
+  readonly tagBits: number;
+  acceptedKey(place: number): SrtpKey | undefined;
+}
+
+/** How many places the crypto needs for so many slots: each socket may have keys of its own. */
+export function cryptoPlaces(capacitySlots: number): number {
+  return 2 * capacitySlots;
+}
+
+/** May a packet go on as it came: never, always, or if it is the key of the way out that accepts it. */
+export const passage = { never: 0, always: 1, byKey: 2 } as const;
+
+interface SlotKeys extends DecodedKeys {
+  /** The keys of the way out that `passage` was told of last, and what it was. */
+  other: SlotKeys | undefined;
+  passage: number;
+}
+
+export class Protection {
+  readonly #crypto: MediaCrypto | undefined;
+  readonly #slots: Slots;
+  /** By slot. */
+  readonly #keys: (SlotKeys | undefined)[];
+  readonly #strangers: Allowance;
+
+  /** Without crypto there are never keys, so nothing comes in and nothing goes out. */
+  constructor(crypto: MediaCrypto | undefined, slots: Slots) {
+    this.#crypto = crypto;
+    this.#slots = slots;
+    this.#keys = new Array<SlotKeys | undefined>(slots.capacitySlots).fill(undefined);
+    this.#strangers = new Allowance(
+      slots.capacitySlots,
+      strangerVerificationsPerSecMax,
+      strangerVerificationsBurstMax,
+    );
+  }
+
+  /** True if what is sent is protected by another key from now on. */
+  setKeys(slot: number, keys: DecodedKeys): boolean {
+    const at = this.#keysSlot(slot);
+    const before = this.#keys[at]?.send;
+    this.#crypto?.setKeys(2 * at, keys.receive, keys.send);
+    this.#keys[at] = { ...keys, other: undefined, passage: passage.never };
+    if (before === undefined || keys.send === undefined) return before !== keys.send;
+    return !isSameKey(before, keys.send);
+  }
+
+  /** Forgets the keys of both the pair's sockets. */
+  clear(slot: number): void {
+    for (const each of [slot & ~1, slot | 1]) {
+      this.#crypto?.clear(2 * each);
+      this.#keys[each] = undefined;
+      this.#strangers.clear(each);
+    }
+  }
+
+  canReceive(slot: number): boolean {
+    return this.#crypto?.hasReceiveKeys(2 * this.#keysSlot(slot)) ?? false;
+  }
+
+  canSend(slot: number): boolean {
+    return this.#crypto?.hasSendKey(2 * this.#keysSlot(slot)) ?? false;
+  }
+
+  /** True if one more packet of a source that is not proven may be looked at. */
+  mayVerify(slot: number, nowMs: number): boolean {
+    return this.#strangers.take(slot, nowMs);
+  }
+
+  /** Takes the protection off, in place; the new size, or a negative `srtpCode`. */
+  open(slot: number, kind: number, offset: number, sizeBytes: number): number {
+    const place = 2 * this.#keysSlot(slot);
+    const crypto = this.#crypto!;
+    return kind === packetKind.rtcp
+      ? crypto.unprotectRtcp(place, offset, sizeBytes)
+      : crypto.unprotectRtp(place, offset, sizeBytes);
+  }
+
+  /** As `open`, and leaves the packet as it came. */
+  verify(slot: number, kind: number, offset: number, sizeBytes: number): number {
+    const place = 2 * this.#keysSlot(slot);
+    const crypto = this.#crypto!;
+    return kind === packetKind.rtcp
+      ? crypto.verifyRtcp(place, offset, sizeBytes)
+      : crypto.verifyRtp(place, offset, sizeBytes);
+  }
+
+  /** Protects in place; the new size, or a negative `srtpCode`, and then nothing of it may go out. */
+  seal(slot: number, kind: number, offset: number, sizeBytes: number): number {
+    const place = 2 * this.#keysSlot(slot);
+    const crypto = this.#crypto!;
+    return kind === packetKind.rtcp
+      ? crypto.protectRtcp(place, offset, sizeBytes)
+      : crypto.protectRtp(place, offset, sizeBytes);
+  }
+
+  /** Of the packet accepted last. */
+  get isNewest(): boolean {
+    return this.#crypto!.isNewest;
+  }
+
+  get tagBits(): number {
+    return this.#crypto!.tagBits;
+  }
+
+  /**
+   * Whether what came to `slot` may leave from `egress` as it came: a code of `passage`. Keys without a tag never pass
+   * anything, since nothing would be checked.
+   */
+  passageOf(slot: number, egress: number): number {
+    if ((this.#slots.flags[egress >>> 1]! & pairFlag.isSecure) === 0) return passage.never;
+    const own = this.#keys[this.#keysSlot(slot)];
+    const other = this.#keys[this.#keysSlot(egress)];
+    if (own === undefined || other === undefined) return passage.never;
+    if (own.other !== other) {
+      own.other = other;
+      own.passage = passageBetween(own.receive, other.send);
+    }
+    return own.passage;
+  }
+
+  /** True if the key that accepted the slot's last packet protects what leaves from `egress`. */
+  wasAcceptedBy(slot: number, egress: number): boolean {
+    const key = this.#crypto!.acceptedKey(2 * this.#keysSlot(slot));
+    const send = this.#keys[this.#keysSlot(egress)]?.send;
+    return key !== undefined && send !== undefined && isSameKey(key, send);
+  }
+
+  /**
+   * The slot whose keys serve. SDES keys are the pair's, so that no SRTCP index is used twice when RTCP changes its
+   * socket; every socket has a DTLS association of its own (RFC 5764 section 4.2).
+   */
+  #keysSlot(slot: number): number {
+    return (this.#slots.flags[slot >>> 1]! & pairFlag.isDtls) === 0 ? slot & ~1 : slot;
+  }
+}
+
+function passageBetween(receive: readonly SrtpKey[], send: SrtpKey | undefined): number {
+  if (send === undefined || !send.authenticatesRtp) return passage.never;
+  if (!receive.some((key) => isSameKey(key, send))) return passage.never;
+  return receive.length === 1 ? passage.always : passage.byKey;
+}
+
+/** The counter of a negative `srtpCode`. */
+export function reasonOfCode(code: number): number {
+  switch (code) {
+    case srtpCode.replayed:
+      return reason.replayed;
+    case srtpCode.tooOld:
+      return reason.tooOld;
+    case srtpCode.exhausted:
+      return reason.keyExhausted;
+    case srtpCode.noKey:
+      return reason.noSendKey;
+    case srtpCode.malformed:
+      return reason.malformed;
+    default:
+      return reason.authFailed;
+  }
+}
