@@ -32,6 +32,7 @@ const packageHomes = {
   "prom-client": /^src\/telemetry\//,
   "fast-check": /^test\//,
   uvu: /^test\/support\//,
+  "playwright-core": /^test\/interop\/lab\//,
 };
 
 /** Written so that this file does not find itself. */

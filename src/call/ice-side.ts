@@ -112,7 +112,7 @@ function ownCandidate(candidate: RemoteCandidate): RemoteCandidate {
   return { ...candidate, foundation: ownText(candidate.foundation) };
 }
 
-/** Trickled candidates (RFC 8840). Those of another generation than the known or the offered one wait for it. */
+/** Trickled candidates (RFC 8840 section 4.4). Those of another generation than the known or the offered one wait for it. */
 export function addCandidates(
   side: IceSide,
   ufrag: string | undefined,

@@ -24,7 +24,7 @@ export interface SecurityState {
   wanted: Exclude<SecurityKind, "pending">;
   /** What our last offer left this party to choose from; empty: plain RTP alone. */
   told: readonly ("sdes" | "dtls" | "passed")[];
-  /** Keys under a plain profile (RFC 8643): refusing them leaves plain RTP. */
+  /** Keys under a plain profile (RFC 8643 section 3): refusing them leaves plain RTP. */
   isOpportunistic: boolean;
   /** `OSRTP=accept`: this party's opportunistic offer is taken up even if the other party declines. */
   acceptsAnyway: boolean;
@@ -101,7 +101,7 @@ export interface IceSide {
   early: { readonly ufrag: string | undefined; readonly candidates: readonly RemoteCandidate[] } | undefined;
 }
 
-/** An m-line's place in a bundle with this party (RFC 8843). */
+/** An m-line's place in a bundle with this party (RFC 8843 section 7). */
 export interface BundleSide {
   /** m-line of the same leg whose transport serves this one, itself included; undefined: not settled, or none. */
   readonly carrier: number | undefined;

@@ -185,7 +185,11 @@ function osrtpWord(names: string, about: string, ...items: readonly OsrtpItem[])
 export const osrtpWords = new WordTable<Word>([
   osrtpWord("offer|offer-RFC", "offer plain RTP with keys beside it (RFC 8643 section 3)", "offer"),
   warned("offer-legacy", "each media offered twice, plain and as SRTP"),
-  osrtpWord("accept|accept-RFC", "an offerer of OSRTP gets SRTP although the peer answers plain RTP", "accept"),
+  osrtpWord(
+    "accept|accept-RFC",
+    "an offerer of OSRTP gets SRTP although the peer answers plain RTP",
+    "accept",
+  ),
   warned("accept-legacy", "media offered twice, taken as SRTP"),
 ]);
 
