@@ -3,19 +3,37 @@
  *
  * One JSON job a line on standard input, one JSON result a line on standard output.
  */
+import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { createInterface } from "node:readline";
-import type { Stream } from "./frames.ts";
+import type { InlineKey, Stream } from "./frames.ts";
+import { DtlsClients } from "./handshakes.ts";
 import { benchNet } from "./net.ts";
 
+/**
+ * none: plain RTP on both sides. bridged: plain on the one, SRTP on the other. rekeyed: SRTP with another suite on each
+ * side. passed: SRTP with the same keys on both sides.
+ */
+export type Protection = "none" | "bridged" | "rekeyed" | "passed";
+
 export type ControlJob =
-  | { readonly kind: "setup"; readonly calls: number; readonly prefix: string }
+  | {
+      readonly kind: "setup";
+      readonly calls: number;
+      readonly prefix: string;
+      readonly protection: Protection;
+    }
+  /** Calls whose caller speaks DTLS, then all their handshakes. */
+  | { readonly kind: "prepare-handshakes"; readonly calls: number; readonly prefix: string }
+  | { readonly kind: "handshakes"; readonly inFlight: number }
   | { readonly kind: "teardown"; readonly calls: number; readonly prefix: string }
   | { readonly kind: "rate"; readonly pairs: number; readonly inFlight: number; readonly prefix: string };
 
 export type ControlResult =
   | { readonly kind: "setup"; readonly streams: readonly Stream[] }
   | { readonly kind: "teardown" }
+  | { readonly kind: "prepared" }
+  | { readonly kind: "handshakes"; readonly perSecond: number }
   | { readonly kind: "rate"; readonly pairsPerSecond: number; readonly slowestMs: number };
 
 const controlPort = 2223;
@@ -52,22 +70,44 @@ async function ask(command: Reply): Promise<Reply> {
   throw new Error(`no reply to ${String(command["command"])}`);
 }
 
-function sdp(ip: string, port: number): string {
+/** A crypto line of an SDP. */
+interface CryptoLine extends InlineKey {
+  readonly tag: string;
+}
+
+function sdp(ip: string, port: number, crypto?: CryptoLine): string {
+  const profile = crypto === undefined ? "RTP/AVP" : "RTP/SAVP";
   const lines = [
     "v=0",
     `o=- 1 1 IN IP4 ${ip}`,
     "s=-",
     `c=IN IP4 ${ip}`,
     "t=0 0",
-    `m=audio ${port} RTP/AVP 0 8 101`,
+    `m=audio ${port} ${profile} 0 8 101`,
   ];
   const attributes = [
     "a=rtpmap:0 PCMU/8000",
     "a=rtpmap:8 PCMA/8000",
     "a=rtpmap:101 telephone-event/8000",
+    ...(crypto === undefined ? [] : [`a=crypto:${crypto.tag} ${crypto.suite} inline:${crypto.inline}`]),
     "a=sendrecv",
   ];
   return `${[...lines, ...attributes].join("\r\n")}\r\n`;
+}
+
+/** A fresh key of a party's own. Both suites have 16 bytes of key and 14 of salt. */
+function ownLine(tag: string, suite: InlineKey["suite"]): CryptoLine {
+  return { tag, suite, inline: randomBytes(30).toString("base64") };
+}
+
+/** The relay's crypto line of a suite. */
+function relayLine(reply: Reply, suite: InlineKey["suite"]): CryptoLine {
+  for (const [, tag = "", name, inline = ""] of String(reply["sdp"]).matchAll(
+    /^a=crypto:(\d+) (\S+) inline:([\w+/=]+)/gm,
+  )) {
+    if (name === suite) return { tag, suite, inline };
+  }
+  throw new Error(`no ${suite} in ${String(reply["sdp"])}`);
 }
 
 function relayPort(reply: Reply): number {
@@ -76,50 +116,73 @@ function relayPort(reply: Reply): number {
   return Number(port);
 }
 
-async function callPair(prefix: string, index: number): Promise<[number, number]> {
+const strong = "AES_CM_128_HMAC_SHA1_80";
+const short = "AES_CM_128_HMAC_SHA1_32";
+
+interface Side {
+  readonly relayPort: number;
+  /** What this party protects with, and what the relay does towards it. */
+  readonly own: InlineKey | undefined;
+  readonly relay: InlineKey | undefined;
+}
+
+/** Sets one call up; what the caller's and the callee's side came to. */
+async function callPair(prefix: string, index: number, protection: Protection): Promise<[Side, Side]> {
   const port = firstPartyPort + 2 * index;
-  const flags = ["trust-address"];
   const common = {
     "call-id": `${prefix}-${index}`,
     "from-tag": `a${index}`,
-    flags,
+    flags: ["trust-address"],
     ICE: "remove",
+    ...(protection === "none" ? {} : { DTLS: "off" }),
     replace: ["origin"],
   };
-  const offer = await ask({ command: "offer", ...common, sdp: sdp(benchNet.partyIps[0], port) });
+  const callerLine = protection === "rekeyed" || protection === "passed" ? ownLine("1", strong) : undefined;
+  const offer = await ask({
+    command: "offer",
+    ...common,
+    ...(protection === "bridged" ? { "transport-protocol": "RTP/SAVP" } : {}),
+    sdp: sdp(benchNet.partyIps[0], port, callerLine),
+  });
+  const calleeSuite = protection === "rekeyed" ? short : strong;
+  const towardsCallee = protection === "none" ? undefined : relayLine(offer, calleeSuite);
+  const calleeLine = towardsCallee === undefined ? undefined : ownLine(towardsCallee.tag, calleeSuite);
   const answer = await ask({
     command: "answer",
     ...common,
     "to-tag": `b${index}`,
-    sdp: sdp(benchNet.partyIps[1], port),
+    ...(protection === "bridged" ? { "transport-protocol": "RTP/AVP" } : {}),
+    sdp: sdp(benchNet.partyIps[1], port, calleeLine),
   });
-  return [relayPort(offer), relayPort(answer)];
+  const towardsCaller = callerLine === undefined ? undefined : relayLine(answer, strong);
+  return [
+    { relayPort: relayPort(answer), own: callerLine, relay: towardsCaller },
+    { relayPort: relayPort(offer), own: calleeLine, relay: towardsCallee },
+  ];
 }
 
-async function setup(calls: number, prefix: string): Promise<ControlResult> {
+async function setup(calls: number, prefix: string, protection: Protection): Promise<ControlResult> {
   const streams: Stream[] = [];
   const [ipA, ipB] = benchNet.partyIps;
   for (let index = 0; index < calls; index++) {
-    const [towardsB, towardsA] = await callPair(prefix, index);
+    const [caller, callee] = await callPair(prefix, index, protection);
     const port = firstPartyPort + 2 * index;
-    streams.push({
-      fromIp: ipA,
-      fromPort: port,
-      relayPort: towardsA,
-      toIp: ipB,
-      toPort: port,
-      leavesFromPort: towardsB,
-    });
-    streams.push({
-      fromIp: ipB,
-      fromPort: port,
-      relayPort: towardsB,
-      toIp: ipA,
-      toPort: port,
-      leavesFromPort: towardsA,
-    });
+    streams.push(stream([ipA, ipB], port, caller, callee), stream([ipB, ipA], port, callee, caller));
   }
   return { kind: "setup", streams };
+}
+
+function stream([fromIp, toIp]: readonly [string, string], port: number, from: Side, to: Side): Stream {
+  return {
+    fromIp,
+    fromPort: port,
+    relayPort: from.relayPort,
+    toIp,
+    toPort: port,
+    leavesFromPort: to.relayPort,
+    fromKey: from.own,
+    toKey: to.relay,
+  };
 }
 
 async function teardown(calls: number, prefix: string): Promise<ControlResult> {
@@ -142,7 +205,7 @@ async function rate(pairs: number, inFlight: number, prefix: string): Promise<Co
   const lane = async (): Promise<void> => {
     for (let index = next++; index < pairs; index = next++) {
       const before = performance.now();
-      await callPair(prefix, index);
+      await callPair(prefix, index, "none");
       slowestMs = Math.max(slowestMs, performance.now() - before);
     }
   };
@@ -152,10 +215,49 @@ async function rate(pairs: number, inFlight: number, prefix: string): Promise<Co
   return { kind: "rate", pairsPerSecond, slowestMs };
 }
 
+const clients = new DtlsClients();
+let prepared: (() => Promise<void>)[] = [];
+
+async function prepareHandshakes(calls: number, prefix: string): Promise<ControlResult> {
+  prepared = [];
+  for (let index = 0; index < calls; index++) {
+    const socket = await clients.bind(benchNet.relayIp);
+    const common = { "call-id": `${prefix}-${index}`, "from-tag": `a${index}`, ICE: "remove", SDES: ["off"] };
+    const offered = sdp(benchNet.relayIp, socket.address().port)
+      .replace("RTP/AVP", "UDP/TLS/RTP/SAVP")
+      .concat(`a=setup:active\r\na=fingerprint:${clients.fingerprint}\r\na=rtcp-mux\r\n`);
+    await ask({ command: "offer", ...common, "transport-protocol": "RTP/AVP", sdp: offered });
+    const answer = await ask({
+      command: "answer",
+      ...common,
+      "to-tag": `b${index}`,
+      sdp: sdp(benchNet.partyIps[1], firstPartyPort + 2 * index),
+    });
+    const port = relayPort(answer);
+    prepared.push(() => clients.shake(socket, benchNet.relayIp, port));
+  }
+  return { kind: "prepared" };
+}
+
+/** All prepared handshakes, `inFlight` at once. */
+async function shakeAll(inFlight: number): Promise<ControlResult> {
+  const waiting = prepared.values();
+  const start = performance.now();
+  const lane = async (): Promise<void> => {
+    for (const shake of waiting) await shake();
+  };
+  await Promise.all(Array.from({ length: inFlight }, lane));
+  return { kind: "handshakes", perSecond: prepared.length / ((performance.now() - start) / 1000) };
+}
+
 async function run(job: ControlJob): Promise<ControlResult> {
   switch (job.kind) {
     case "setup":
-      return setup(job.calls, job.prefix);
+      return setup(job.calls, job.prefix, job.protection);
+    case "prepare-handshakes":
+      return prepareHandshakes(job.calls, job.prefix);
+    case "handshakes":
+      return shakeAll(job.inFlight);
     case "teardown":
       return teardown(job.calls, job.prefix);
     case "rate":

@@ -1,4 +1,11 @@
-/** The frames the generator sends: Ethernet, IPv4, UDP and a 172-byte RTP packet (20 ms of G.711). */
+/** The frames the generator sends: Ethernet, IPv4, UDP and RTP, by default 172 bytes of it (20 ms of G.711). */
+import type { SrtpSuite } from "../src/core/plan/security.ts";
+
+/** A key as SDES writes it: master key and salt in base64 (RFC 4568 section 6.1). */
+export interface InlineKey {
+  readonly suite: SrtpSuite;
+  readonly inline: string;
+}
 
 export interface Stream {
   /** Party that sends. */
@@ -10,11 +17,15 @@ export interface Stream {
   readonly toIp: string;
   readonly toPort: number;
   readonly leavesFromPort: number;
+  /** What the sending party protects with, and what the relay protects with towards the other; undefined: plain RTP. */
+  readonly fromKey?: InlineKey | undefined;
+  readonly toKey?: InlineKey | undefined;
 }
 
+export const rtpHeaderBytes = 12;
+
 export const frame = {
-  sizeBytes: 14 + 20 + 8 + 172,
-  rtpOffset: 42,
+  rtpOffset: 14 + 20 + 8,
   sequenceOffset: 44,
   timestampOffset: 46,
   ssrcOffset: 50,
@@ -45,22 +56,26 @@ export function writeFrame(
   view: DataView,
   at: number,
   stream: Stream,
-  macs: { from: string; to: string },
-  relayIp: string,
+  way: {
+    readonly fromMac: string;
+    readonly toMac: string;
+    readonly relayIp: string;
+    readonly rtpBytes: number;
+  },
 ): void {
-  for (const [index, byte] of [...macBytes(macs.to), ...macBytes(macs.from), 0x08, 0x00].entries())
+  for (const [index, byte] of [...macBytes(way.toMac), ...macBytes(way.fromMac), 0x08, 0x00].entries())
     view.setUint8(at + index, byte);
   const ip = at + 14;
   view.setUint16(ip, 0x4500);
-  view.setUint16(ip + 2, 20 + 8 + 172);
+  view.setUint16(ip + 2, 20 + 8 + way.rtpBytes);
   view.setUint32(ip + 4, 0x0000_4000);
   view.setUint16(ip + 8, 0x4011);
   view.setUint32(ip + 12, ipWord(stream.fromIp));
-  view.setUint32(ip + 16, ipWord(relayIp));
+  view.setUint32(ip + 16, ipWord(way.relayIp));
   view.setUint16(ip + 10, ipChecksum(view, ip));
   view.setUint16(ip + 20, stream.fromPort);
   view.setUint16(ip + 22, stream.relayPort);
-  view.setUint16(ip + 24, 8 + 172);
+  view.setUint16(ip + 24, 8 + way.rtpBytes);
   view.setUint8(at + frame.rtpOffset, 0x80);
 }
 

@@ -4,8 +4,11 @@
  * One JSON job a line on standard input, one JSON result a line on standard output. Every job is bounded in time.
  */
 import { createInterface } from "node:readline";
-import { frame, ipWord, type Stream, stampFrame, writeFrame } from "./frames.ts";
+import { packetTailroomBytes } from "../src/core/limits.ts";
+import { Arena } from "../src/io/linux/arena.ts";
+import { frame, ipWord, rtpHeaderBytes, type Stream, stampFrame, writeFrame } from "./frames.ts";
 import * as linux from "./linux.ts";
+import { StreamCrypto, streamCryptoBytes, tagBytesOf } from "./stream-crypto.ts";
 
 export interface GeneratorJob {
   readonly link: string;
@@ -13,6 +16,7 @@ export interface GeneratorJob {
   readonly generatorMac: string;
   readonly relayMac: string;
   readonly streams: readonly Stream[];
+  readonly payloadBytes: number;
   readonly packetsPerSecond: number;
   readonly seconds: number;
   readonly run: number;
@@ -21,7 +25,7 @@ export interface GeneratorJob {
 export interface GeneratorResult {
   readonly sent: number;
   readonly delivered: number;
-  /** Arrived at another address or from another port than signalled. */
+  /** Arrived at another address or from another port than signalled, or not protected as agreed. */
   readonly misdirected: number;
   readonly actualRate: number;
   /** Packets that this side's own queue lost: the round says nothing then. */
@@ -36,7 +40,16 @@ export interface GeneratorResult {
 }
 
 const batchMax = 64;
-const receiveSizeBytes = 256;
+/** Room for a frame, its tags, and what is written behind a packet while its tag is made. */
+function slotBytesOf(payloadBytes: number): number {
+  return Math.ceil((frame.rtpOffset + rtpHeaderBytes + payloadBytes + packetTailroomBytes) / 64) * 64;
+}
+
+/** Memory of sender and receiver together. */
+function arenaBytes(job: GeneratorJob): number {
+  return slotBytesOf(job.payloadBytes) * (job.streams.length + batchMax) + streamCryptoBytes + 4096;
+}
+
 const afPacket = 17;
 const sockRaw = 3;
 const solPacket = 263;
@@ -79,40 +92,42 @@ function setVector(vectors: linux.Region, index: number, address: number, sizeBy
 
 class Sender {
   readonly fd: number;
-  readonly frames: linux.Region;
+  readonly arena: Arena;
+  readonly crypto: StreamCrypto;
+  readonly frames: number;
   readonly headers: linux.Region;
   readonly streamCount: number;
-  readonly slotBytes = 256;
+  readonly slotBytes: number;
+  readonly rtpBytes: number;
+  run = 0;
   sequence = 0;
   next = 0;
 
-  constructor(job: GeneratorJob) {
+  constructor(job: GeneratorJob, arena: Arena, crypto: StreamCrypto) {
+    this.arena = arena;
+    this.crypto = crypto;
     this.fd = packetSocket(job.link, 0);
     linux.setIntOption(this.fd, solPacket, 20, 1); // PACKET_QDISC_BYPASS
     linux.setIntOption(this.fd, 1, 32, 8 << 20); // SO_SNDBUFFORCE
     this.streamCount = job.streams.length;
-    this.frames = linux.region(this.slotBytes * this.streamCount);
-    const macs = { from: job.generatorMac, to: job.relayMac };
+    this.slotBytes = slotBytesOf(job.payloadBytes);
+    this.rtpBytes = rtpHeaderBytes + job.payloadBytes;
+    this.frames = arena.reserve(this.slotBytes * this.streamCount);
+    const { generatorMac: fromMac, relayMac: toMac, relayIp } = job;
     const vectors = job.streams.map((stream, index) => {
-      const at = this.slotBytes * index;
-      writeFrame(this.frames.view, at, stream, macs, job.relayIp);
-      this.frames.view.setUint32(at + frame.ssrcOffset, 0x1000_0000 + index);
-      this.frames.view.setUint32(at + frame.streamOffset, index);
-      return { address: this.frames.address + at, sizeBytes: frame.sizeBytes };
+      const at = this.frames + this.slotBytes * index;
+      const rtpBytes = this.rtpBytes + tagBytesOf(stream);
+      writeFrame(arena.view, at, stream, { fromMac, toMac, relayIp, rtpBytes });
+      arena.view.setUint32(at + frame.ssrcOffset, 0x1000_0000 + index);
+      return { address: arena.address + at, sizeBytes: frame.rtpOffset + rtpBytes };
     });
     this.headers = messageBatch(this.streamCount, vectors);
-  }
-
-  setRun(run: number): void {
-    for (let index = 0; index < this.streamCount; index++)
-      this.frames.view.setUint32(this.slotBytes * index + frame.runOffset, run);
   }
 
   /** Sends up to `wanted` packets, each the next stream's; returns how many. */
   send(wanted: number, nowNs: number): number {
     const count = Math.min(wanted, batchMax, this.streamCount - this.next);
-    for (let index = 0; index < count; index++)
-      stampFrame(this.frames.view, this.slotBytes * (this.next + index), this.sequence, nowNs);
+    for (let index = this.next; index < this.next + count; index++) this.#fill(index, nowNs);
     let done = 0;
     while (done < count) {
       const sent = linux.sendmmsg(this.fd, this.headers.address + 64 * (this.next + done), count - done, 0);
@@ -125,27 +140,45 @@ class Sender {
     }
     return count;
   }
+
+  /** All stamps anew, because the packet before was enciphered where it lies. */
+  #fill(stream: number, nowNs: number): void {
+    const at = this.frames + this.slotBytes * stream;
+    const { view } = this.arena;
+    view.setUint32(at + frame.runOffset, this.run);
+    view.setUint32(at + frame.streamOffset, stream);
+    stampFrame(view, at, this.sequence, nowNs);
+    this.crypto.protect(stream, at + frame.rtpOffset, this.rtpBytes);
+  }
 }
 
 class Receiver {
   readonly fd: number;
-  readonly data: linux.Region = linux.region(receiveSizeBytes * batchMax);
+  readonly arena: Arena;
+  readonly crypto: StreamCrypto;
+  readonly slotBytes: number;
+  readonly data: number;
   readonly control: linux.Region = linux.region(64 * batchMax);
   readonly headers: linux.Region;
   readonly toIp: Uint32Array;
   readonly toPort: Uint16Array;
-  readonly leavesFrom: Uint16Array;
+  /** Stream by the relay's port it leaves from. */
+  readonly byRelayPort: Int32Array = new Int32Array(65_536).fill(-1);
   readonly histogram: Uint32Array = new Uint32Array(histogramUs);
   delivered = 0;
   misdirected = 0;
 
-  constructor(job: GeneratorJob) {
+  constructor(job: GeneratorJob, arena: Arena, crypto: StreamCrypto) {
+    this.arena = arena;
+    this.crypto = crypto;
+    this.slotBytes = slotBytesOf(job.payloadBytes);
+    this.data = arena.reserve(this.slotBytes * batchMax);
     this.fd = packetSocket(job.link, etherTypeIp);
     linux.setIntOption(this.fd, 1, 33, 64 << 20); // SO_RCVBUFFORCE
     linux.setIntOption(this.fd, 1, 35, 1); // SO_TIMESTAMPNS
     const slots = Array.from({ length: batchMax }, (_, index) => ({
-      address: this.data.address + receiveSizeBytes * index,
-      sizeBytes: receiveSizeBytes,
+      address: arena.address + this.data + this.slotBytes * index,
+      sizeBytes: this.slotBytes - packetTailroomBytes / 2,
     }));
     this.headers = messageBatch(batchMax, slots);
     for (let index = 0; index < batchMax; index++) {
@@ -153,7 +186,7 @@ class Receiver {
     }
     this.toIp = Uint32Array.from(job.streams, (stream) => ipWord(stream.toIp));
     this.toPort = Uint16Array.from(job.streams, (stream) => stream.toPort);
-    this.leavesFrom = Uint16Array.from(job.streams, (stream) => stream.leavesFromPort);
+    for (const [index, stream] of job.streams.entries()) this.byRelayPort[stream.leavesFromPort] = index;
   }
 
   reset(): void {
@@ -171,15 +204,19 @@ class Receiver {
   }
 
   private judge(index: number, run: number): void {
-    const at = receiveSizeBytes * index;
-    const view = this.data.view;
-    if (view.getUint8(at + 23) !== 17 || view.getUint32(at + frame.runOffset) !== run) return;
-    const stream = view.getUint32(at + frame.streamOffset);
+    const at = this.data + this.slotBytes * index;
+    const { view } = this.arena;
+    if (view.getUint8(at + 23) !== 17) return;
+    const stream = this.byRelayPort[view.getUint16(at + 34)] ?? -1;
+    if (stream < 0) return;
+    const rtpBytes = view.getUint16(at + 38) - 8;
+    if (rtpBytes > this.slotBytes - frame.rtpOffset - packetTailroomBytes / 2) return;
     const isRight =
       view.getUint32(at + 30) === this.toIp[stream] &&
       view.getUint16(at + 36) === this.toPort[stream] &&
-      view.getUint16(at + 34) === this.leavesFrom[stream];
-    if (!isRight) {
+      this.crypto.unprotect(stream, at + frame.rtpOffset, rtpBytes);
+    if (isRight && view.getUint32(at + frame.runOffset) !== run) return;
+    if (!isRight || view.getUint32(at + frame.streamOffset) !== stream) {
       this.misdirected++;
       return;
     }
@@ -218,13 +255,15 @@ let receiver: Receiver | undefined;
 let streamsKey = "";
 
 function runJob(job: GeneratorJob): GeneratorResult {
-  const key = JSON.stringify(job.streams);
+  const key = JSON.stringify([job.streams, job.payloadBytes]);
   if (sender === undefined || receiver === undefined || key !== streamsKey) {
-    sender = new Sender(job);
-    receiver = new Receiver(job);
+    const arena = new Arena(arenaBytes(job));
+    const crypto = new StreamCrypto(arena, job.streams);
+    sender = new Sender(job, arena, crypto);
+    receiver = new Receiver(job, arena, crypto);
     streamsKey = key;
   }
-  sender.setRun(job.run);
+  sender.run = job.run;
   while (receiver.poll(job.run) > 0);
   receiver.reset();
   const durationNs = Math.min(job.seconds, jobSecondsMax) * 1e9;

@@ -1,7 +1,7 @@
 /** One relay with calls set up and traffic under control: what every scenario is made of. */
 import { fileURLToPath } from "node:url";
 import { JsonChild } from "./child.ts";
-import type { ControlJob, ControlResult } from "./control.ts";
+import type { ControlJob, ControlResult, Protection } from "./control.ts";
 import { busyMs, coreTime, processTimeMs, residentBytes } from "./cpu.ts";
 import type { Stream } from "./frames.ts";
 import type { GeneratorJob, GeneratorResult } from "./generator.ts";
@@ -26,6 +26,14 @@ export interface Load {
   readonly void: string | undefined;
 }
 
+/** 20 ms of G.711. */
+const voicePayloadBytes = 160;
+
+export interface MediaShape {
+  readonly protection: Protection;
+  readonly payloadBytes: number;
+}
+
 function script(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
 }
@@ -36,6 +44,7 @@ export class Lab {
   private readonly generator: JsonChild<GeneratorJob, GeneratorResult>;
   private readonly control: JsonChild<ControlJob, ControlResult>;
   private streams: readonly Stream[] = [];
+  private payloadBytes = voicePayloadBytes;
   private idleMsPerSecond = 0;
   private static runCount = 0;
 
@@ -50,8 +59,13 @@ export class Lab {
     return new Lab(await startRelay(name), links);
   }
 
-  async setup(calls: number): Promise<void> {
-    const result = await this.control.ask({ kind: "setup", calls, prefix: "load" });
+  /** Calls with one stream each way, of packets with `payloadBytes` of payload. */
+  async setup(
+    calls: number,
+    { protection = "none", payloadBytes = voicePayloadBytes }: Partial<MediaShape> = {},
+  ): Promise<void> {
+    this.payloadBytes = payloadBytes;
+    const result = await this.control.ask({ kind: "setup", calls, prefix: "load", protection });
     if (result.kind === "setup") this.streams = result.streams;
     await this.send(settlePacketsPerStreamSecond * this.streams.length, settleSeconds);
     // Idle as it is between loads: start-up and set-up are over.
@@ -82,6 +96,16 @@ export class Lab {
     return result;
   }
 
+  /** Full DTLS handshakes with the relay as server, `inFlight` at once. */
+  async handshakes(calls: number, inFlight: number): Promise<{ perSecond: number; processMs: number }> {
+    await this.control.ask({ kind: "prepare-handshakes", calls, prefix: `dtls${Lab.runCount++}` });
+    const before = processTimeMs(this.relay.pid);
+    const result = await this.control.ask({ kind: "handshakes", inFlight });
+    if (result.kind !== "handshakes") throw new Error("control answered something else");
+    const processMs = (processTimeMs(this.relay.pid) - before) / calls;
+    return { perSecond: result.perSecond, processMs };
+  }
+
   residentBytes(): number {
     return residentBytes(this.relay.pid);
   }
@@ -98,6 +122,7 @@ export class Lab {
       relayIp: benchNet.relayIp,
       ...this.links,
       streams: this.streams,
+      payloadBytes: this.payloadBytes,
       packetsPerSecond,
       seconds,
       run: ++Lab.runCount,

@@ -8,9 +8,11 @@ import {
   cpuAndLatency,
   cpuByCalls,
   type Effort,
+  handshakeRate,
   lossFreeRate,
   memoryPerCall,
   pairRate,
+  srtpCost,
   type Table,
 } from "./scenarios.ts";
 
@@ -39,6 +41,9 @@ const scenarios: Readonly<Record<string, () => Promise<Table>>> = {
   cpu: () => cpuAndLatency(relays, links, effort),
   loss: () => lossFreeRate(relays, links, effort),
   calls: () => cpuByCalls(twoRelays, links, { ...effort, rounds: Math.ceil(effort.rounds / 2) }),
+  srtp160: () => srtpCost(twoRelays, links, { ...effort, rounds: Math.ceil(effort.rounds / 2) }, 160),
+  srtp1200: () => srtpCost(twoRelays, links, { ...effort, rounds: Math.ceil(effort.rounds / 2) }, 1_200),
+  dtls: () => handshakeRate(twoRelays, links, effort),
   memory: () => memoryPerCall(twoRelays, links),
   pairs: () => pairRate(twoRelays, links, effort),
 };

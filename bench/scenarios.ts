@@ -1,5 +1,5 @@
 /** The questions the bench answers; each is a table whose rows are relays. */
-import { Lab, type Load, median } from "./lab.ts";
+import { Lab, type Load, type MediaShape, median } from "./lab.ts";
 import type { LinkAddresses } from "./net.ts";
 import type { RelayName } from "./relays.ts";
 
@@ -19,6 +19,14 @@ export interface Effort {
 
 const steadyRate = 50_000;
 const steadyCalls = 500;
+/** The generator enciphers and deciphers too, on the other core. */
+const secureRate = 30_000;
+const secureShapes: readonly (readonly [string, MediaShape["protection"]])[] = [
+  ["RTP to RTP", "none"],
+  ["RTP to SRTP and back", "bridged"],
+  ["SRTP keyed anew", "rekeyed"],
+  ["SRTP passed, tag checked", "passed"],
+];
 const memoryCalls = 4_000;
 const spreads = [100, 1_000, 4_000];
 const rateFloor = 40_000;
@@ -27,6 +35,7 @@ const rateStep = 20_000;
 const settledLatencyUs = 5_000;
 const lossFreeRuns = 3;
 const pairLanes = 8;
+const handshakeCalls = 300;
 /**
  * Pairs that every relay carries out before those that count. What is asked for is the rate of a relay at work, not of
  * one that has just started: JavaScript is compiled for speed over the first thousands of requests, and rtpengine's
@@ -59,11 +68,12 @@ async function steadyLoad(
   links: LinkAddresses,
   calls: number,
   seconds: number,
+  shape: Partial<MediaShape> = {},
 ): Promise<Load> {
   const lab = await Lab.open(relay, links);
   try {
-    await lab.setup(calls);
-    return await lab.load(steadyRate, seconds);
+    await lab.setup(calls, shape);
+    return await lab.load(shape.payloadBytes === undefined ? steadyRate : secureRate, seconds);
   } finally {
     await lab.close();
   }
@@ -136,6 +146,74 @@ export async function cpuByCalls(
     columns,
     rows: [...rows.values()],
     notes,
+  };
+}
+
+/** What SRTP costs: the same load plain, enciphered on one side, keyed anew, and passed through. */
+export async function srtpCost(
+  relays: readonly RelayName[],
+  links: LinkAddresses,
+  effort: Effort,
+  payloadBytes: number,
+): Promise<Table> {
+  const notes: string[] = [];
+  const rows: string[][] = [];
+  for (const [name, protection] of secureShapes) {
+    const shape = { protection, payloadBytes };
+    const rounds = await interleaved(relays, effort.rounds, (relay) =>
+      steadyLoad(relay, links, steadyCalls, effort.secondsPerRound, shape),
+    );
+    for (const relay of relays) {
+      const good = split(rounds.get(relay) ?? [], relay, notes);
+      const missing = good.reduce((sum, { result }) => sum + result.sent - result.delivered, 0);
+      rows.push([
+        name,
+        relay,
+        spread(
+          good.map((load) => load.coreNsPerPacket),
+          us,
+        ),
+        spread(
+          good.map((load) => load.processNsPerPacket),
+          us,
+        ),
+        String(missing),
+      ]);
+    }
+  }
+  return {
+    title: `${secureRate.toLocaleString("en")} packets/s with ${payloadBytes} bytes of payload over ${steadyCalls} calls`,
+    columns: ["media", "relay", "core us/packet", "process us/packet", "lost"],
+    rows,
+    notes,
+  };
+}
+
+export async function handshakeRate(
+  relays: readonly RelayName[],
+  links: LinkAddresses,
+  effort: Effort,
+): Promise<Table> {
+  const rounds = await interleaved(relays, effort.rounds, async (relay) => {
+    const lab = await Lab.open(relay, links);
+    try {
+      await lab.handshakes(handshakeCalls, pairLanes);
+      return await lab.handshakes(handshakeCalls, pairLanes);
+    } finally {
+      await lab.close();
+    }
+  });
+  const rows = relays.map((relay) => {
+    const results = rounds.get(relay) ?? [];
+    const rates = results.map((result) => result.perSecond);
+    const costs = results.map((result) => result.processMs);
+    return [relay, spread(rates, (rate) => rate.toFixed(0)), spread(costs, (ms) => ms.toFixed(2))];
+  });
+  return {
+    title: "DTLS handshakes",
+    columns: ["relay", "handshakes/s", "process ms each"],
+    rows,
+    notes: [`the second ${handshakeCalls} of each relay, ${pairLanes} at once`],
   };
 }
 
