@@ -1,6 +1,7 @@
 /** `rtpferry ctl`: one question to a running daemon, the answer as tables or as JSON. */
 import { askDaemon } from "../io/ctl-client.ts";
 import type { CallDetail, CallRow, MediaDetail, SocketDetail } from "../telemetry/call-view.ts";
+import type { SecurityDetail } from "../telemetry/security-view.ts";
 import type { TelemetrySnapshot } from "../telemetry/snapshot.ts";
 import { clientCtlPath } from "./ctl-path.ts";
 import { environment, userId } from "./environment.ts";
@@ -77,6 +78,7 @@ function renderMedia(media: MediaDetail): string[] {
   const lines = [`  media ${media.index + 1}: ${printable(words.filter((word) => word !== null).join(" "))}`];
   if (media.rtp === null) return [...lines, "    no ports"];
   lines.push(`    we listen on ${media.local ?? "?"}; announced is ${media.advertised ?? "nothing yet"}`);
+  lines.push(`    ${renderSecurity(media.security)}`);
   lines.push(`    RTP   ${renderSocket(media.rtp)}`);
   if (media.rtcp !== null && !media.rtcpMux) lines.push(`    RTCP  ${renderSocket(media.rtcp)}`);
   for (const stream of media.streams) {
@@ -86,6 +88,23 @@ function renderMedia(media: MediaDetail): string[] {
     );
   }
   return lines;
+}
+
+const securityWords = {
+  plain: "plain",
+  passed: "keys of the parties",
+  sdes: "SRTP by SDES",
+  dtls: "SRTP by DTLS",
+};
+
+function renderSecurity({ kind, suite, dtls, ice }: SecurityDetail): string {
+  const words: string[] = [suite === null ? securityWords[kind] : `${securityWords[kind]}, ${suite}`];
+  if (dtls !== null) {
+    words.push(dtls.rtp === "connected" ? "certificate verified" : `DTLS ${dtls.rtp}`);
+    if (dtls.rtcp !== null && dtls.rtcp !== dtls.rtp) words.push(`RTCP's DTLS ${dtls.rtcp}`);
+  }
+  if (ice !== null) words.push(`ICE ${ice.state}${ice.rtp === null ? "" : ` ${ice.rtp}`}`);
+  return words.join("; ");
 }
 
 function renderSocket(socket: SocketDetail): string {

@@ -65,6 +65,7 @@ suite("cli/ctl", (test) => {
         "leg 1: tag caller",
         "  media 1: audio PCMU/8000 RTP/AVP sendrecv",
         "    we listen on 203.0.113.7:30000; announced is 192.0.2.7:40000",
+        "    SRTP by DTLS, AEAD_AES_128_GCM; certificate verified; ICE selected 192.0.2.7:40000",
         "    RTP   from 192.0.2.7:40000 (signalled), 750 in; to 192.0.2.7:40000, 748 out; 4 errors, silent 1.0 s",
         "    RTCP  from nobody yet, 0 in; to nowhere, 0 out; 0 errors",
         "    SSRC deadbeef type 0: 750 packets, 2 lost, jitter 0.4 ms",
