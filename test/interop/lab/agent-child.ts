@@ -6,6 +6,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { get } from "node:http";
 import { createInterface } from "node:readline";
+import { PlainStream, type StreamPlan, type StreamTarget } from "./plain-stream.ts";
 import { type PhonePlan, RtpPhone, type SendPlan } from "./rtp-phone.ts";
 
 export type AgentJob =
@@ -14,10 +15,17 @@ export type AgentJob =
   | { readonly kind: "start"; readonly ssrc: number; readonly plan: SendPlan }
   | { readonly kind: "pause" | "resume" | "finish" | "move"; readonly ssrc: number }
   | { readonly kind: "report" | "close"; readonly ssrcs: readonly number[] }
+  | { readonly kind: "open-stream"; readonly plan: StreamPlan }
+  | { readonly kind: "aim-stream"; readonly ssrc: number; readonly target: StreamTarget }
+  | {
+      readonly kind: "start-stream" | "stop-stream" | "report-stream" | "close-stream";
+      readonly ssrc: number;
+    }
   | { readonly kind: "udp"; readonly host: string; readonly port: number; readonly text: string }
   | { readonly kind: "http"; readonly url: string };
 
 const phones = new Map<number, RtpPhone>();
+const streams = new Map<number, PlainStream>();
 const tickMs = 2;
 let isTicking = false;
 
@@ -52,6 +60,23 @@ function closePhones(ssrcs: readonly number[]): void {
     phones.get(ssrc)?.close();
     phones.delete(ssrc);
   }
+}
+
+function stream(ssrc: number): PlainStream {
+  const found = streams.get(ssrc);
+  if (found === undefined) throw new Error(`no stream ${ssrc}`);
+  return found;
+}
+
+async function openStream(plan: StreamPlan): Promise<void> {
+  const opened = new PlainStream(plan);
+  await opened.open();
+  streams.set(plan.ssrc, opened);
+}
+
+function closeStream(ssrc: number): void {
+  streams.get(ssrc)?.close();
+  streams.delete(ssrc);
 }
 
 async function askUdp(host: string, port: number, text: string): Promise<string> {
@@ -98,6 +123,18 @@ async function perform(job: AgentJob): Promise<unknown> {
       return job.ssrcs.map((ssrc) => phone(ssrc).report());
     case "close":
       return closePhones(job.ssrcs);
+    case "open-stream":
+      return openStream(job.plan);
+    case "aim-stream":
+      return stream(job.ssrc).aim(job.target);
+    case "start-stream":
+      return stream(job.ssrc).start();
+    case "stop-stream":
+      return stream(job.ssrc).stop();
+    case "report-stream":
+      return stream(job.ssrc).report();
+    case "close-stream":
+      return closeStream(job.ssrc);
     case "udp":
       return askUdp(job.host, job.port, job.text);
     case "http":

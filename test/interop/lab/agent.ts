@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { AgentJob } from "./agent-child.ts";
+import type { StreamPlan, StreamReport, StreamTarget } from "./plain-stream.ts";
 import { inNamespace } from "./process.ts";
 import type { PhonePlan, PhoneReport, SendPlan } from "./rtp-phone.ts";
 
@@ -53,6 +54,22 @@ export class Agent {
 
   closePhones(ssrcs: readonly number[]): Promise<void> {
     return this.ask({ kind: "close", ssrcs });
+  }
+
+  openStream(plan: StreamPlan): Promise<void> {
+    return this.ask({ kind: "open-stream", plan });
+  }
+
+  aimStream(ssrc: number, target: StreamTarget): Promise<void> {
+    return this.ask({ kind: "aim-stream", ssrc, target });
+  }
+
+  tellStream(word: "start" | "stop" | "close", ssrc: number): Promise<void> {
+    return this.ask({ kind: `${word}-stream`, ssrc });
+  }
+
+  reportStream(ssrc: number): Promise<StreamReport> {
+    return this.ask({ kind: "report-stream", ssrc });
   }
 
   askUdp(host: string, port: number, text: string): Promise<string> {

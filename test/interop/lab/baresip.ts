@@ -7,6 +7,7 @@ import type { Program } from "./process.ts";
 import { toneWav } from "./tone.ts";
 
 export interface BaresipPlan {
+  /** Distinct within a lab. What stands before a colon is no part of the user's name. */
   readonly name: string;
   readonly host: HostName;
   readonly address: string;
@@ -15,10 +16,21 @@ export interface BaresipPlan {
   /** Quits, and hangs up, after so long. */
   readonly lifeSeconds: number;
   readonly dial?: string;
+  /** Where several stand on one host; `baresipPort` otherwise. */
+  readonly sipPort?: number;
+  readonly security?: BaresipSecurity;
+}
+
+/** What protects the media and finds its way; plain RTP without a word. */
+export interface BaresipSecurity {
+  /** baresip's own names: SDES where the peer can, SDES that is insisted upon, DTLS-SRTP. */
+  readonly encryption?: "srtp" | "srtp-mand" | "dtls_srtp" | undefined;
+  readonly hasIce: boolean;
+  readonly hasRtcpMux: boolean;
 }
 
 export const baresipPort = 5_060;
-const rtpPorts = "20000-20100";
+const rtpPorts = "20000-24000";
 const modules = "/usr/lib/baresip/modules";
 const toneSeconds = 20;
 
@@ -36,14 +48,13 @@ export class Baresip {
     mkdirSync(folder);
     writeFileSync(join(folder, "tone.wav"), toneWav(plan.toneHz, toneSeconds));
     writeFileSync(join(folder, "config"), configOf(plan, folder));
-    const account = `<sip:${plan.name}@${plan.address}>;outbound="sip:${plan.proxy}";regint=0;audio_codecs=PCMU`;
-    writeFileSync(join(folder, "accounts"), `${account};answermode=auto\n`);
+    writeFileSync(join(folder, "accounts"), `${accountOf(plan)}\n`);
     writeFileSync(join(folder, "contacts"), "");
     const program = await lab.program(plan.host, plan.name, [
       ...["baresip", "-f", folder, "-t", String(plan.lifeSeconds)],
       ...(plan.dial === undefined ? [] : ["-e", `/dial ${plan.dial}`]),
     ]);
-    await program.listening(baresipPort);
+    await program.listening(plan.sipPort ?? baresipPort);
     return new Baresip(program, folder);
   }
 
@@ -55,10 +66,20 @@ export class Baresip {
   }
 }
 
+function accountOf({ name, address, proxy, security }: BaresipPlan): string {
+  const user = name.replace(/^.*:/, "");
+  return [
+    `<sip:${user}@${address}>`,
+    ...[`outbound="sip:${proxy}"`, "regint=0", "audio_codecs=PCMU", "answermode=auto"],
+    ...(security?.encryption === undefined ? [] : [`mediaenc=${security.encryption}`]),
+    ...(security?.hasIce === true ? ["medianat=ice"] : []),
+  ].join(";");
+}
+
 /** The player needs no sound card; the sndfile filter in front of it writes what is heard to a file. */
 function configOf(plan: BaresipPlan, folder: string): string {
   return [
-    `sip_listen ${plan.address}:${baresipPort}`,
+    `sip_listen ${plan.address}:${plan.sipPort ?? baresipPort}`,
     `audio_source aufile,${join(folder, "tone.wav")}`,
     "audio_player aubridge,nowhere",
     "audio_alert aubridge,nowhere",
@@ -69,7 +90,11 @@ function configOf(plan: BaresipPlan, folder: string): string {
     `rtp_ports ${rtpPorts}`,
     "jitter_buffer_delay 1-5",
     `module_path ${modules}`,
+    `rtcp_mux ${plan.security?.hasRtcpMux === true ? "yes" : "no"}`,
     ...["g711.so", "sndfile.so", "aufile.so", "aubridge.so"].map((name) => `module ${name}`),
+    ...(plan.security === undefined
+      ? []
+      : ["srtp.so", "dtls_srtp.so", "ice.so"].map((name) => `module ${name}`)),
     "module_tmp account.so",
     "module_app menu.so",
     `snd_path ${folder}`,

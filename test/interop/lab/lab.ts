@@ -6,17 +6,29 @@ import { Agent } from "./agent.ts";
 import { address, type HostName, Network } from "./network.ts";
 import { Program, until } from "./process.ts";
 import { projectRoot } from "./project-root.ts";
-import { dropsIn, type RelayCounts, type RelayUnderTest, relayName, startRelay } from "./relay.ts";
+import {
+  dropsIn,
+  type RelayCounts,
+  type RelayName,
+  type RelayUnderTest,
+  relayName,
+  startRelay,
+} from "./relay.ts";
 import { mediaPortsPerCall, Party, type PartyPlan } from "./sipp.ts";
 
 export type KamailioModule = "rtpengine" | "rtpproxy";
 export const kamailioModules: readonly KamailioModule[] = ["rtpengine", "rtpproxy"];
 
 export interface LabOptions {
-  /** The core proxy's configuration: the lab's own with all cases, or the one in docs/. */
-  readonly config?: "lab" | "documented";
+  /**
+   * The core proxy's configuration: the lab's own with all cases, the one in docs/, or the one for SRTP and ICE.
+   * `none`: the test itself speaks ng, and no proxy is started.
+   */
+  readonly config?: "lab" | "documented" | "secure" | "none";
   /** Command-line options of our relay. */
   readonly relayOptions?: readonly string[];
+  /** Where two are compared; `relayName()` otherwise. */
+  readonly relay?: RelayName;
 }
 
 const configs = join(projectRoot(), "test/interop/kamailio");
@@ -42,6 +54,7 @@ export class Lab {
   private readonly agents = new Map<HostName, Agent>();
   private readonly programs: Program[] = [];
   private readonly parties: Party[] = [];
+  private readonly endings: (() => Promise<void>)[] = [];
   private partiesCount = 0;
   private nextMediaPort = portsBase.media;
   private started: { readonly relay: RelayUnderTest; readonly before: RelayCounts } | undefined;
@@ -56,7 +69,8 @@ export class Lab {
   }
 
   static async raise(module: KamailioModule, options: LabOptions): Promise<Lab> {
-    const lab = new Lab(await Network.raise(module), module, options);
+    const label = options.relay === undefined ? module : `${module}-${options.relay}`;
+    const lab = new Lab(await Network.raise(label), module, options);
     try {
       await lab.startServers();
     } catch (error) {
@@ -108,6 +122,11 @@ export class Lab {
     return program;
   }
 
+  /** Ends what is no program of the lab, before all else. */
+  onDrop(ending: () => Promise<void>): void {
+    this.endings.push(ending);
+  }
+
   /** After the last call and the delete delay the relay must hold what it held before the first. */
   async expectReleased(): Promise<void> {
     const { relay, before } = this.running;
@@ -130,6 +149,7 @@ export class Lab {
 
   /** Leaves nothing behind but, after a failure, the folder with the logs. */
   async drop(keepsFolder = false): Promise<void> {
+    for (const ending of this.endings) await ending().catch(() => undefined);
     for (const party of this.parties) await party.close();
     for (const program of this.programs.toReversed()) await program.stop();
     for (const agent of this.agents.values()) await agent.end();
@@ -143,23 +163,30 @@ export class Lab {
       folder: this.folder,
       agent: this.agent("core"),
       ...(this.options.relayOptions === undefined ? {} : { options: this.options.relayOptions }),
+      ...(this.options.relay === undefined ? {} : { name: this.options.relay }),
     });
     this.programs.push(relay.program);
+    if (this.options.config !== "none") await this.startProxies(relay);
+    this.started = { relay, before: await settledCounts(relay) };
+  }
+
+  private async startProxies(relay: RelayUnderTest): Promise<void> {
     const socket = this.module === "rtpengine" ? relay.rtpengineSocket : relay.rtpproxySocket;
-    const config =
-      this.options.config === "documented"
-        ? join(documented, `${this.module}.cfg`)
-        : join(configs, "core.cfg");
-    const core = await this.kamailio("core", config, [
+    const core = await this.kamailio("core", this.coreConfig(), [
       ...["-A", `RELAY_SOCKET="${socket}"`],
       ...(this.module === "rtpproxy" ? ["-A", "WITH_RTPPROXY"] : []),
+      ...(relayName() === "rtpengine" ? ["-A", "WITH_RTPENGINE_10"] : []),
       ...["-l", `udp:${address.proxy}:${sipPort}`, "-l", `udp:[${address.proxy6}]:${sipPort}`],
     ]);
     const edge = await this.kamailio("edge", join(configs, "edge.cfg"), [
       ...["-A", `CORE_PROXY="sip:${address.proxy}:${sipPort}"`, "-l", `udp:${address.edge}:${sipPort}`],
     ]);
     await Promise.all([core.listening(sipPort), edge.listening(sipPort)]);
-    this.started = { relay, before: await settledCounts(relay) };
+  }
+
+  private coreConfig(): string {
+    if (this.options.config === "documented") return join(documented, `${this.module}.cfg`);
+    return join(configs, this.options.config === "secure" ? "secure.cfg" : "core.cfg");
   }
 
   private get running(): { readonly relay: RelayUnderTest; readonly before: RelayCounts } {
@@ -197,7 +224,7 @@ export async function withLab(
   try {
     await body(lab);
     await lab.expectReleased();
-    if (relayName() === "rtpferry") {
+    if ((options.relay ?? relayName()) === "rtpferry") {
       process.stdout.write(`not relayed: ${dropsIn(await lab.relay.statistics()) || "nothing"}\n`);
     }
     isDone = true;

@@ -31,9 +31,11 @@ interface RelayPlace {
   readonly agent: Agent;
   /** More of ours than every lab needs; the peer has no such options. */
   readonly options?: readonly string[];
+  /** `relayName()` otherwise. */
+  readonly name?: RelayName;
 }
 
-const ngPort = 2223;
+export const ngPort = 2223;
 const rtpproxyPort = 7722;
 const metricsPort = 9222;
 const metricsUrl = `http://127.0.0.1:${metricsPort}/metrics`;
@@ -58,11 +60,12 @@ export function relayLacks(module: string, kind: string): boolean {
 }
 
 export async function startRelay(place: RelayPlace): Promise<RelayUnderTest> {
-  const name = relayName();
+  const name = place.name ?? relayName();
   const program = new Program({
     name,
     namespace: place.namespace,
-    command: name === "rtpengine" ? rtpengineCommand() : [...rtpferryCommand(), ...(place.options ?? [])],
+    command:
+      name === "rtpengine" ? rtpengineCommand() : [...rtpferryCommand(place), ...(place.options ?? [])],
     logFile: join(place.folder, `${name}.log`),
   });
   await program.listening(ngPort);
@@ -100,7 +103,7 @@ function rtpengineCommand(): readonly string[] {
   ];
 }
 
-function rtpferryCommand(): readonly string[] {
+function rtpferryCommand({ folder }: RelayPlace): readonly string[] {
   return [
     process.execPath,
     cli,
@@ -111,7 +114,7 @@ function rtpferryCommand(): readonly string[] {
     ...["--control-allow", "10.99.0.0/27"],
     ...["--listen-http", `127.0.0.1:${metricsPort}`],
     ...["--port-min", String(ports.min), "--port-max", String(ports.max)],
-    ...["--delete-delay", "1"],
+    ...["--delete-delay", "1", "--ctl", join(folder, "ctl.sock")],
   ];
 }
 

@@ -50,3 +50,26 @@ export function toneShare(samples: Int16Array, frequencyHz: number): number {
   const power = last * last + before * before - coefficient * last * before;
   return energy === 0 ? 0 : (2 * power) / (samples.length * energy);
 }
+
+/** What set-up and the jitter buffers cost at either end is allowed for by the caller. */
+export interface ToneDemand {
+  readonly toneHz: number;
+  readonly secondsMin: number;
+}
+
+const shareMin = 0.9;
+
+/** The share of the tone in each second, as a line; throws if too little was heard or if it is not clean. */
+export function expectTone(who: string, recording: Buffer, { toneHz, secondsMin }: ToneDemand): string {
+  const samples = samplesOf(recording);
+  const seconds = Math.floor(samples.length / sampleRateHz);
+  if (seconds < secondsMin) throw new Error(`${who} heard only ${seconds} s`);
+  const shares = Array.from({ length: seconds }, (_, second) =>
+    toneShare(samples.subarray(second * sampleRateHz, (second + 1) * sampleRateHz), toneHz),
+  );
+  // The first second holds the moment before the other side speaks.
+  if (shares.slice(1).some((share) => share < shareMin)) {
+    throw new Error(`${who} does not hear a clean ${toneHz} Hz: ${shares.join(" ")}`);
+  }
+  return `${who}: ${shares.map((share) => share.toFixed(3)).join(" ")} of ${toneHz} Hz`;
+}
