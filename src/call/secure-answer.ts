@@ -78,6 +78,8 @@ function settleOfferer(
     return true;
   }
   security.kind = security.wanted;
+  // Should SDES come back, it comes with other keys: the relay has forgotten how far these have served.
+  if (security.kind !== "sdes") security.sdes = undefined;
   const other = from.security?.kind === "sdes" ? from.security.sdes : undefined;
   settleKeys(security, other, options, tools);
   return true;

@@ -47,7 +47,9 @@ function secrecyToAnswer(
     return { crypto: [sdes.answered], ...dtlsLines(undefined, "actpass", telling) };
   }
   if (wanted !== "dtls" || dtls === undefined) return undefined;
-  return { crypto: [], ...dtlsLines(dtls, setupToAnswer(dtls), telling) };
+  const lines = dtlsLines(dtls, setupToAnswer(dtls), telling);
+  // Only to who speaks of associations himself: the two ids name one together (RFC 8842 section 5.3).
+  return { crypto: [], ...lines, tlsId: dtls.heard?.tlsId === undefined ? undefined : lines.tlsId };
 }
 
 function dtlsLines(

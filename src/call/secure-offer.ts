@@ -281,6 +281,10 @@ function isLiteTo(side: "forward" | "backward", word: NonNullable<MediaOptions["
 export function renewTransport(media: MediaState, { random, certificates }: SecurityTools): void {
   if (media.ice?.remote !== undefined) restartIce(media.ice, random);
   const { security } = media;
+  if (security?.sdes !== undefined) {
+    // The new pair would begin again at indices that these keys have served for (RFC 3711 section 9.1).
+    security.sdes = { ...security.sdes, used: undefined, answered: undefined, send: undefined };
+  }
   if (security?.dtls !== undefined && certificates !== undefined) {
     const { association, hash, heard, prefersServer } = security.dtls;
     const renewed = newDtls({ certificates, random });

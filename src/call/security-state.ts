@@ -32,17 +32,26 @@ export interface SecurityState {
   dtls: DtlsSide | undefined;
 }
 
+/** A line of ours, as a party was told it. */
+export interface SdesLine extends CryptoAttribute {
+  /**
+   * We made its key. False: it is the other party's, which protects with it itself, so it serves as long as that party
+   * names it and is never kept beyond that: one key must not protect two versions of a packet.
+   */
+  readonly isOurs: boolean;
+}
+
 export interface SdesSide {
   /** Lines of this party's offer, the one we like best first. */
   offered: readonly CryptoAttribute[];
   /** `offerer_pref` put them in order: the first one is taken, even if another could pass untouched. */
   isRanked: boolean;
   /** Lines of our last offer to this party; every branch that answers takes one of them. */
-  told: readonly CryptoAttribute[];
+  told: readonly SdesLine[];
   /** The one of ours that an answer took last. */
-  used: CryptoAttribute | undefined;
+  used: SdesLine | undefined;
   /** The line we answered this party with; it comes again while nothing changes. */
-  answered: CryptoAttribute | undefined;
+  answered: SdesLine | undefined;
   /** What this party may protect its media with, the latest first. */
   receive: readonly SrtpKey[];
   /** What we protect with towards this party. */

@@ -4,7 +4,7 @@ import type { Random } from "../core/random.ts";
 import type { CryptoAttribute } from "../sdp/crypto-attribute.ts";
 import { isSameKey, isSameMaster } from "../srtp/suites.ts";
 import type { MediaOptions } from "./requests.ts";
-import type { SdesSide } from "./security-state.ts";
+import type { SdesLine, SdesSide } from "./security-state.ts";
 import { freshKey, lifetimeOf } from "./srtp-offer.ts";
 
 /** Keys kept for what one party sends: one a branch that answered, and one of before. */
@@ -29,9 +29,9 @@ export function keepLatestKey(side: SdesSide): void {
 
 /** The line of our offer that an answer takes, and the answer's own; undefined: it takes none of them. */
 export function takenLine(
-  told: readonly CryptoAttribute[],
+  told: readonly SdesLine[],
   answered: readonly CryptoAttribute[],
-): { readonly ours: CryptoAttribute; readonly theirs: CryptoAttribute } | undefined {
+): { readonly ours: SdesLine; readonly theirs: CryptoAttribute } | undefined {
   for (const needsTag of [true, false]) {
     // Some answer under a tag of their own: the suite alone tells then.
     for (const theirs of answered) {
@@ -72,11 +72,13 @@ export interface SdesAnswerWish {
 export function answerSdes(side: SdesSide, wish: SdesAnswerWish): void {
   const line = chosenLine(side, wish);
   if (line === undefined) return;
-  const key = passedKey(line, wish) ?? keptKey(side, line, wish) ?? freshKey(line.key.suite, wish.random);
+  const passed = passedKey(line, wish);
+  const key = passed ?? keptKey(side, line, wish) ?? freshKey(line.key.suite, wish.random);
   side.answered = {
     tag: line.tag,
     key: withUsesOf(key, line.key),
     lifetime: lifetimeOf(wish.options.sdes),
+    isOurs: passed === undefined,
   };
   side.send = side.answered.key;
   hearKey(side, line.key);
@@ -106,13 +108,13 @@ function passedKey(line: CryptoAttribute, { options, other }: SdesAnswerWish): S
   return passes && theirs.suite === line.key.suite ? theirs : undefined;
 }
 
-/** Ours of before. Not where it is another party's as well: one key must not protect two versions of a packet. */
+/** Ours of before. Not what is or was another party's: one key must not protect two versions of a packet. */
 function keptKey(
   { answered }: SdesSide,
   line: CryptoAttribute,
   { other }: SdesAnswerWish,
 ): SrtpKey | undefined {
-  if (answered === undefined || answered.key.suite !== line.key.suite) return undefined;
+  if (answered?.isOurs !== true || answered.key.suite !== line.key.suite) return undefined;
   const isShared = other?.receive.some((key) => isSameMaster(key, answered.key)) === true;
   return isShared ? undefined : answered.key;
 }

@@ -5,7 +5,7 @@ import type { Random } from "../core/random.ts";
 import type { CryptoAttribute } from "../sdp/crypto-attribute.ts";
 import { srtpSuites, suiteSizes } from "../sdp/crypto-suites.ts";
 import type { SdesOptions } from "./requests.ts";
-import type { SdesSide } from "./security-state.ts";
+import type { SdesLine, SdesSide } from "./security-state.ts";
 
 /** What our lines show under `lifetime` (RFC 3711 section 9.2: the limit of SRTCP, which all suites share). */
 const shownLifetime = 2 ** 31;
@@ -30,30 +30,32 @@ function isExcluded(suite: SrtpSuite, { only, without }: SdesOptions): boolean {
 
 /**
  * The lines a party is offered: those of the other party's offer, in its order and with its keys, so that what it
- * sends may pass untouched; then the one in use; then all else we can speak, with fresh keys.
+ * sends may pass untouched; then the one in use, with a key of ours; then all else we can speak, with fresh keys.
  */
 export function linesToOffer(
   side: SdesSide | undefined,
   passed: readonly CryptoAttribute[],
   wish: SdesWish,
-): readonly CryptoAttribute[] {
-  const { sdes } = wish;
-  const lines: CryptoAttribute[] = [];
+): readonly SdesLine[] {
+  const { sdes, recrypts } = wish;
+  const lines: SdesLine[] = [];
   const inUse = side?.used;
   for (const line of passed) {
     if (!sdes.addsNone && isExcluded(line.key.suite, sdes)) continue;
-    const key = wish.recrypts ? ownKey(line.key.suite, inUse, wish) : line.key;
-    lines.push({ tag: line.tag, key: withWishedUses(key, sdes), lifetime: lifetimeOf(sdes) });
+    const key = recrypts ? ownKey(line.key.suite, inUse, wish) : line.key;
+    const { tag } = line;
+    lines.push({ tag, key: withWishedUses(key, sdes), lifetime: lifetimeOf(sdes), isOurs: recrypts });
   }
   const has = (suite: SrtpSuite): boolean => lines.some(({ key }) => key.suite === suite);
   if (inUse !== undefined && !has(inUse.key.suite)) {
-    lines.push({ ...inUse, tag: freeTag(lines), lifetime: lifetimeOf(sdes) });
+    const key = inUse.isOurs ? inUse.key : likeKey(inUse.key, wish.random);
+    lines.push({ key, tag: freeTag(lines), lifetime: lifetimeOf(sdes), isOurs: true });
   }
   if (!sdes.addsNone) {
     for (const suite of srtpSuites) {
       if (has(suite) || isExcluded(suite, sdes) || !isOfferedByItself(suite, sdes)) continue;
       const key = withWishedUses(freshKey(suite, wish.random), sdes);
-      lines.push({ tag: freeTag(lines), key, lifetime: lifetimeOf(sdes) });
+      lines.push({ tag: freeTag(lines), key, lifetime: lifetimeOf(sdes), isOurs: true });
     }
   }
   return ranked(lines, sdes.order);
@@ -87,14 +89,23 @@ export function linesToTake(
 }
 
 /** Lines of the named suites first, as named; the rest keeps its order. */
-function ranked(lines: readonly CryptoAttribute[], order: readonly SrtpSuite[]): readonly CryptoAttribute[] {
+function ranked<Line extends CryptoAttribute>(
+  lines: readonly Line[],
+  order: readonly SrtpSuite[],
+): readonly Line[] {
   if (order.length === 0) return lines;
   const named = order.flatMap((suite) => lines.filter(({ key }) => key.suite === suite));
   return [...new Set([...named, ...lines])];
 }
 
-function ownKey(suite: SrtpSuite, inUse: CryptoAttribute | undefined, { random }: SdesWish): SrtpKey {
-  return inUse?.key.suite === suite ? inUse.key : freshKey(suite, random);
+function ownKey(suite: SrtpSuite, inUse: SdesLine | undefined, { random }: SdesWish): SrtpKey {
+  return inUse?.isOurs === true && inUse.key.suite === suite ? inUse.key : freshKey(suite, random);
+}
+
+/** A fresh key for the same suite and uses. */
+function likeKey(key: SrtpKey, random: Random): SrtpKey {
+  const { encryptsRtp, encryptsRtcp, authenticatesRtp } = key;
+  return { ...freshKey(key.suite, random), encryptsRtp, encryptsRtcp, authenticatesRtp };
 }
 
 export function freshKey(suite: SrtpSuite, random: Random): SrtpKey {

@@ -96,6 +96,11 @@ export const receiveKeysPerPairMax = 4;
 /** SRTP: indices behind the newest that are told apart from replays; a power of two. RFC 3711 section 3.3.2 wants 64. */
 export const replayWindowPackets = 128;
 
+/** SRTP: SSRCs followed under one key that we receive with, all of a bundle's; the one unheard for longest goes. */
+export const srtpSsrcsReceivedMax = 64;
+/** SRTP: SSRCs that one key of ours ever protects. Further ones are refused: none may be forgotten, or its indices come twice. */
+export const srtpSsrcsSentMax = 512;
+
 /** Relay: a datagram that fits an arena slot: Ethernet MTU with room to spare. */
 export const packetSizeBytesMax = 1_600;
 /** Relay: bytes in front of and behind a packet in its arena slot, for headers and authentication tags. */
@@ -105,8 +110,11 @@ export const packetTailroomBytes = 192;
 export const jumboSizeBytesMax = 9_216;
 /** Relay: bytes of held packets in one worker. */
 export const heldBytesPerWorkerMax = 8 * 1024 * 1024;
-/** Relay: packets kept for a party whose address is not known yet: a phone behind NAT is proven within 5 packets or 100 ms. */
-export const heldPacketsPerEgressMax = 16;
+/**
+ * Relay: packets kept for a party whose address or key is not known yet. A phone behind NAT is proven within 5 packets or
+ * 100 ms, a browser's handshake takes 50 ms; in a bundle a key frame of 30 packets waits beside the audio.
+ */
+export const heldPacketsPerEgressMax = 48;
 /** Relay: packets a second to another leg of ours; two calls that name each other's ports would go round for ever. Video has 1,000. */
 export const ownTargetPacketsPerSecMax = 2_000;
 /** Relay: packets it may be ahead of that rate: what was held for `heldAgeMsMax` goes out with the time it came. */
@@ -118,7 +126,7 @@ export const strangerVerificationsBurstMax = 100;
 /** Relay: STUN or DTLS datagrams a second that one socket passes up to main; a browser with many candidates sends 50. */
 export const packetsUpPerSlotPerSecMax = 200;
 export const packetsUpPerSlotBurstMax = 100;
-/** Relay: of all sockets of a worker together, from sources that are not proven; main answers some ten thousand a second. */
+/** Relay: of all sockets of a worker together, from sources neither proven nor signalled, STUN and DTLS each; main answers some ten thousand a second. */
 export const packetsUpPerWorkerPerSecMax = 4_000;
 export const packetsUpPerWorkerBurstMax = 1_000;
 /** Relay: datagrams of main's a worker sends between two batches of packets. */
@@ -129,6 +137,10 @@ export const iceLocalUfragSizeBytesMax = 32;
 export const checkedSourcesPerSlotMax = 8;
 /** Bundle: bytes of a mid that is looked for in RTP; browsers number their m-lines. */
 export const bundleMidSizeBytesMax = 32;
+/** Bundle: header extension elements of a packet looked at for its mid, before its tag is checked; 14 is what one-byte headers have numbers for. */
+export const bundleElementsMax = 16;
+/** Bundle: packets of an RTCP compound looked at for the stream they are about; real ones have a handful. */
+export const bundleReportsMax = 16;
 /** Bundle: SSRCs of one transport that are known to belong to an m-line; the one unheard for longest goes. */
 export const bundleSsrcsMax = 64;
 /** Relay: commands waiting in main for room in a worker's ring before offers are refused. */

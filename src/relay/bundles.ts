@@ -1,12 +1,18 @@
 /**
  * Which m-line of a bundle a packet belongs to (RFC 8843 section 9.2). All of a bundle comes to the sockets of one
  * pair, the carrier; each of its pairs stands for an m-line. RTP is told by its SSRC where that is signalled or was
- * learnt, else by the mid in its header extension, else by a payload type only one m-line has. RTCP is told by its
- * sender, else by the stream it is about, else it is the carrier's.
+ * learnt, else by the mid in its header extension, else by a payload type only one m-line has. A sender report is told by
+ * its sender; other RTCP first by the stream it is about, as browsers report on what they hear of one m-line in the name
+ * of what they send on another. What is left is the carrier's.
  *
  * Typed arrays and bounded tables; nothing is allocated per packet. Links hold pair + 1, so zeroed memory means none.
  */
-import { bundleMidSizeBytesMax, bundleSsrcsMax } from "../core/limits.ts";
+import {
+  bundleElementsMax,
+  bundleMidSizeBytesMax,
+  bundleReportsMax,
+  bundleSsrcsMax,
+} from "../core/limits.ts";
 import { packetKind } from "../handover/contract.ts";
 import { ExtensionWalker } from "../rtp/header-extension.ts";
 import { reception } from "../rtp/reception.ts";
@@ -139,16 +145,21 @@ export class Bundles {
   }
 
   #pairOfRtcp(carrier: number, offset: number, sizeBytes: number, isSealed: boolean): number {
+    const isReport = !isSealed && this.#bytes[offset + 1] !== rtcpType.sr;
+    const reported = isReport ? this.#pairReportedOn(carrier, offset, offset + sizeBytes) : -1;
+    if (reported >= 0) return reported;
     const at = this.#find(carrier, rtcpSenderSsrc(this.#bytes, offset));
     if (at >= 0) return this.#ssrcPairs[at]!;
-    const pair = isSealed ? -1 : this.#pairReportedOn(carrier, offset, offset + sizeBytes);
+    const pair = isSealed || isReport ? -1 : this.#pairReportedOn(carrier, offset, offset + sizeBytes);
     return pair < 0 ? carrier : pair;
   }
 
   /** The m-line whose stream, as it goes out to this party, a report or feedback of the compound is about. */
   #pairReportedOn(carrier: number, offset: number, end: number): number {
     const bytes = this.#bytes;
+    let looked = 0;
     for (let at = offset; at >= 0; at = nextRtcpPacket(bytes, at, end)) {
+      if (++looked > bundleReportsMax) return -1;
       const type = bytes[at + 1]!;
       const isFeedback = type === rtcpType.rtpfb || type === rtcpType.psfb;
       const block = isFeedback ? at + feedbackMediaAt : firstReportBlock(bytes, at, end);
@@ -177,7 +188,7 @@ export class Bundles {
   #pairOfMid(carrier: number, offset: number): number {
     const walker = this.#walker;
     walker.start(offset);
-    while (walker.next()) {
+    for (let looked = 0; looked < bundleElementsMax && walker.next(); looked++) {
       for (let link = this.#first[carrier]!; link !== 0; link = this.#next[link - 1]!) {
         if (walker.id === this.#midExtensions[link - 1] && this.#isMid(link - 1)) return link - 1;
       }

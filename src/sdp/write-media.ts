@@ -115,10 +115,8 @@ function writeRtp(draft: MediaDraft, context: MediaContext, edits: AttributeEdit
       : (directionOf(source.lines) ?? context.keptDirection.ofSession);
   if (direction !== undefined) text += printAttribute(edits, direction);
   const passed = passedLines(draft, context);
-  if (!draft.isBundleOnly) {
-    text += printRtcp(draft, local, edits);
-    text += printSecrecy(draft.secrecy, passed, edits);
-  }
+  if (draft.isBundleOnly) text += printMux(draft, local, edits);
+  else text += printRtcp(draft, local, edits) + printSecrecy(draft.secrecy, passed, edits);
   if (draft.ptimeMs !== undefined) text += printAttribute(edits, `ptime:${draft.ptimeMs}`);
   const maxPtime = /^[1-9]\d{0,3}(?!\d)/.exec(findAttribute(source.lines, "maxptime") ?? "");
   if (maxPtime !== null) text += printAttribute(edits, `maxptime:${maxPtime[0]}`);
@@ -167,8 +165,13 @@ function printRtcp(draft: MediaDraft, local: LocalMedia, edits: AttributeEdits |
     const place = draft.rtcpAttribute === "full" ? ` ${printConnection(local.ip)}` : "";
     text += printAttribute(edits, `rtcp:${local.rtcpPort}${place}`);
   }
-  if (!draft.rtcpMux) return text;
-  text += printAttribute(edits, "rtcp-mux");
+  return text + printMux(draft, local, edits);
+}
+
+/** Also of an m-line that is bundled only: a browser refuses one in a bundle without. */
+function printMux(draft: MediaDraft, local: LocalMedia, edits: AttributeEdits | undefined): string {
+  if (!draft.rtcpMux) return "";
+  const text = printAttribute(edits, "rtcp-mux");
   const isOnly =
     local.rtcpPort === local.rtpPort && findAttribute(draft.source.lines, "rtcp-mux-only") !== undefined;
   return isOnly ? text + printAttribute(edits, "rtcp-mux-only") : text;

@@ -183,17 +183,21 @@ suite("call: DTLS associations", (test) => {
     assert.equal(security.association, 2);
   });
 
-  test("tls-id: offered and answered, changed with the association, left out by no-tls-id", () => {
+  test("tls-id: offered, answered to who has one, changed with the association, left out by no-tls-id", () => {
     const lab = secureLab();
+    const extra = ["a=tls-id:abcdefghijklmnopqrstuv"];
     const tlsIdOf = (text: string): string => mediaOf(text).tlsId ?? "";
-    const toBob = tlsIdOf(lab.body(offer({ sdp: alice() })));
+    const toBob = tlsIdOf(lab.body(offer({ sdp: alice({ extra }) })));
     const toAlice = tlsIdOf(lab.body(answer({ sdp: bob() })));
     for (const tlsId of [toBob, toAlice]) assert.match(tlsId, /^[0-9a-f]{40}$/);
     assert.equal(
-      tlsIdOf(lab.body(offer({ to: "bob", sdp: alice({ fingerprint: otherFingerprint }, 2) }))),
+      tlsIdOf(lab.body(offer({ to: "bob", sdp: alice({ extra, fingerprint: otherFingerprint }, 2) }))),
       toBob,
     );
     assert.notEqual(tlsIdOf(lab.body(answer({ sdp: bob({}, 2) }))), toAlice);
+    const plain = secureLab();
+    plain.body(offer({ sdp: alice() }));
+    assert.equal(mediaOf(plain.body(answer({ sdp: bob() }))).tlsId, undefined);
     const off = { transportProtocol: protocol, showsTlsId: false };
     assert.equal(mediaOf(secureLab().body(offer({ options: off }))).tlsId, undefined);
   });

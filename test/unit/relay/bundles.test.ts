@@ -142,7 +142,7 @@ suite("relay: a bundle taken apart", (test) => {
     assert.deepEqual(reasons(rig), { relay: 1, mediaBlocked: 1 });
   });
 
-  test("RTCP goes by its sender, else by the stream it is about, else to the carrier's own m-line", () => {
+  test("RTCP goes by the stream it is about, else by its sender, else to the carrier's own m-line", () => {
     const rig = bundled();
     rig.receive(audio, media(2, 96), browser);
     rig.receive(phoneVideo, rtpPacket(77, 1), phone(5_002));
@@ -151,6 +151,8 @@ suite("relay: a bundle taken apart", (test) => {
     for (const packet of [
       receiverReport(2),
       receiverReport(9),
+      // A browser reports on what it hears on one m-line in the name of what it sends on another.
+      report(2, 66),
       report(9, 77),
       report(9, 66),
       report(9, 77, 205),
@@ -164,6 +166,7 @@ suite("relay: a bundle taken apart", (test) => {
     const [toAudio, toVideo] = [phoneAudio + 1, phoneVideo + 1];
     assert.deepEqual(slots(rig), [
       toVideo,
+      toAudio,
       toAudio,
       toVideo,
       toAudio,

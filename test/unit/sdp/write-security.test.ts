@@ -142,7 +142,7 @@ suite("sdp/write-security", (test) => {
     assert.doesNotMatch(text(mux), /a=candidate:f1 2 /);
   });
 
-  test("bundle-only: port 0, its codecs, no transport", () => {
+  test("bundle-only: port 0, its codecs, rtcp-mux, no transport", () => {
     golden(
       `${head}
       m=video 4000 RTP/AVPF 96
@@ -160,7 +160,8 @@ suite("sdp/write-security", (test) => {
       a=bundle-only
       a=rtpmap:96 VP8/90000
       a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid
-      a=sendrecv`,
+      a=sendrecv
+      a=rtcp-mux`,
       { media: { ...mux, mid: "v", isBundleOnly: true, secrecy, ice } },
     );
   });
