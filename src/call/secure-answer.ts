@@ -36,8 +36,9 @@ function settleAnswerer(from: MediaState, summary: MediaSummary, options: MediaO
   if (security === undefined) return !summary.protocol.isSecure;
   const kind = kindTaken(security, summary, options);
   if (kind === "none") {
-    // He who was offered keys and says plain RTP means it (RFC 8643 section 3.1); a secure profile without keys is void.
-    if (summary.protocol.isSecure) return false;
+    // He who was offered keys beside plain RTP and says plain RTP means it (RFC 8643 section 3.1). A secure profile
+    // without keys is void, and so is plain RTP where nothing but a secure profile was offered: nobody asked for that.
+    if (summary.protocol.isSecure || security.isToldSecure) return false;
     from.security = undefined;
     return true;
   }

@@ -178,6 +178,7 @@ function tellKeys(
   to.security ??= newSecurity(kindUntilAnswer(to, passes));
   const { security } = to;
   security.told = kinds;
+  security.isToldSecure = transportProtocol(to.protocol).isSecure;
   if (kinds.includes("sdes")) {
     const sdes = security.sdes ?? newSdes();
     security.sdes = sdes;

@@ -24,6 +24,8 @@ export interface SecurityState {
   wanted: Exclude<SecurityKind, "pending">;
   /** What our last offer left this party to choose from; empty: plain RTP alone. */
   told: readonly ("sdes" | "dtls" | "passed")[];
+  /** The profile of that offer was a secure one: an answer in clear is no answer to it (RFC 3264 section 6). */
+  isToldSecure: boolean;
   /** Keys under a plain profile (RFC 8643 section 3): refusing them leaves plain RTP. */
   isOpportunistic: boolean;
   /** `OSRTP=accept`: this party's opportunistic offer is taken up even if the other party declines. */
@@ -129,6 +131,7 @@ export function newSecurity(kind: SecurityKind): SecurityState {
     kind,
     wanted: "none",
     told: [],
+    isToldSecure: false,
     isOpportunistic: false,
     acceptsAnyway: false,
     sdes: undefined,

@@ -141,7 +141,7 @@ export interface HandoverPolicy {
   /** Judges one datagram. After `hold`, `heldFor` is the candidate it belongs to. No allocation. */
   packet(facts: PacketFacts, nowMs: number): Verdict;
   readonly heldFor: number;
-  /** The source in `facts` is the proven one, or has a valid ICE check. No allocation. */
+  /** The source in `facts` is the proven one, has a valid ICE check, or is signalled. No allocation. */
   isKnownSource(facts: PacketFacts): boolean;
   /** An ICE check succeeded with the source in `facts`. `isNominated`: we send there from now on. */
   iceCheck(facts: PacketFacts, isNominated: boolean, nowMs: number): void;

@@ -129,7 +129,8 @@ export class Handover implements HandoverPolicy {
     const ground = this.#ground;
     sourceInto(ground.source, 0, facts);
     if (facts.port === 0) return false;
-    return isFromProven(ground, facts) || isChecked(ground, facts.slot, ground.source, 0);
+    if (isFromProven(ground, facts) || isChecked(ground, facts.slot, ground.source, 0)) return true;
+    return matchHints(ground.settings[facts.slot]!, ground.source, 0) >= hintMatch.usableIp;
   }
 
   iceCheck(facts: PacketFacts, isNominated: boolean, nowMs: number): void {

@@ -2,6 +2,7 @@
 import { packetsDownPerTurnMax } from "../core/limits.ts";
 import { type CounterMemory, workerField } from "./counters.ts";
 import { type RecordReader, type SocketPort, sendCode } from "./driver.ts";
+import type { Gate } from "./gate.ts";
 import { packetField } from "./packet-records.ts";
 import { reason } from "./reasons.ts";
 import type { Slots } from "./slots.ts";
@@ -16,6 +17,7 @@ export interface DownLinkParts {
   readonly sockets: SocketPort;
   readonly counters: CounterMemory;
   readonly rules: TargetRules;
+  readonly gate: Gate;
 }
 
 export class DownLink {
@@ -43,7 +45,7 @@ export class DownLink {
 
   /** From the slot's socket to where main says; the slot's target stays. */
   #sendOne(at: number): void {
-    const { ring, arena, offset, slots, sockets, rules } = this.#parts;
+    const { ring, arena, offset, slots, sockets, rules, gate } = this.#parts;
     const { words } = ring;
     const slot = words[at + packetField.slot]!;
     const remote = at + packetField.remote;
@@ -55,6 +57,7 @@ export class DownLink {
     } else {
       const from = 4 * (at + packetField.bytes);
       arena.set(this.#ringBytes.subarray(from, from + sizeBytes), offset);
+      gate.noteSent(arena, offset, sizeBytes);
       const code = sockets.sendTo(
         slot,
         offset,

@@ -11,12 +11,16 @@ import {
   packetsUpPerWorkerPerSecMax,
 } from "../core/limits.ts";
 import { type PacketFacts, packetKind } from "../handover/contract.ts";
-import { read16 } from "../rtp/rtp.ts";
+import { read16, read32 } from "../rtp/rtp.ts";
 import { Allowance } from "./allowance.ts";
 import type { RecordWriter } from "./driver.ts";
 import { packetField } from "./packet-records.ts";
 import { reason } from "./reasons.ts";
 import type { Slots } from "./slots.ts";
+
+/** Checks of ours whose answers pass; of more than that under way at once the older ones are asked again. */
+const transactionsKept = 4_096;
+const transactionAt = 8;
 
 /** Header, its class bits, and the attribute with both sides' user name fragments (RFC 8489 sections 5 and 14.3). */
 const stunHeaderBytes = 20;
@@ -36,7 +40,11 @@ export class Gate {
   readonly #ofKnown: Allowance;
   readonly #ofStun: Allowance;
   readonly #ofDtls: Allowance;
-  readonly #ofWorker = new Allowance(1, packetsUpPerWorkerPerSecMax, packetsUpPerWorkerBurstMax);
+  /** Apart as well: who floods a worker with handshakes must not keep checks away, whose names cannot be guessed. */
+  readonly #stunOfWorker = new Allowance(1, packetsUpPerWorkerPerSecMax, packetsUpPerWorkerBurstMax);
+  readonly #dtlsOfWorker = new Allowance(1, packetsUpPerWorkerPerSecMax, packetsUpPerWorkerBurstMax);
+  /** Of checks of ours, the first 64 bits of their ids: an answer nobody asked for is dropped where it is cheap. */
+  readonly #transactions = new Int32Array(2 * transactionsKept);
   /** Something was written that main was not woken for. */
   owesWake = false;
 
@@ -50,6 +58,8 @@ export class Gate {
     this.#ufragSizes = new Uint8Array(slots.capacitySlots);
     const ofSlot = (): Allowance =>
       new Allowance(slots.capacitySlots, packetsUpPerSlotPerSecMax, packetsUpPerSlotBurstMax);
+    // No id that belongs into the first place begins like this, and zeros belong into no other: all are vacant.
+    this.#transactions[0] = 1;
     this.#ofKnown = ofSlot();
     this.#ofStun = ofSlot();
     this.#ofDtls = ofSlot();
@@ -78,14 +88,31 @@ export class Gate {
     }
   }
 
-  /** A request whose USERNAME begins with the pair's fragment (RFC 8445 section 7.2.2), or an answer. */
+  /** What main sends: an answer to it is let through. */
+  noteSent(bytes: Uint8Array, offset: number, sizeBytes: number): void {
+    if (sizeBytes < stunHeaderBytes || bytes[offset]! > 3) return;
+    if ((read16(bytes, offset) & stunClass.mask) !== stunClass.request) return;
+    const first = read32(bytes, offset + transactionAt);
+    const at = 2 * (first & (transactionsKept - 1));
+    this.#transactions[at] = first;
+    this.#transactions[at + 1] = read32(bytes, offset + transactionAt + 4);
+  }
+
+  #isAnswer(offset: number): boolean {
+    const first = read32(this.#arena, offset + transactionAt);
+    const at = 2 * (first & (transactionsKept - 1));
+    const second = read32(this.#arena, offset + transactionAt + 4);
+    return this.#transactions[at] === first && this.#transactions[at + 1] === second;
+  }
+
+  /** A request whose USERNAME begins with the pair's fragment (RFC 8445 section 7.2.2), or an answer to one of ours. */
   isMeant(slot: number, offset: number, sizeBytes: number): boolean {
     const bytes = this.#arena;
     const current = slot & ~1;
     if (this.#ufragSizes[current] === 0) return false;
     const ofClass = read16(bytes, offset) & stunClass.mask;
     if (ofClass === stunClass.indication) return false;
-    if (ofClass !== stunClass.request) return true;
+    if (ofClass !== stunClass.request) return sizeBytes >= stunHeaderBytes && this.#isAnswer(offset);
     const end = offset + Math.min(sizeBytes, stunHeaderBytes + read16(bytes, offset + 2));
     let at = offset + stunHeaderBytes;
     // Every attribute takes four bytes at least, so the walk is bounded by the datagram.
@@ -100,13 +127,15 @@ export class Gate {
     return false;
   }
 
-  /** Copies the datagram into the ring; `passedUp`, or why it could not. `isKnown`: its source is a proven one. */
+  /** Copies the datagram into the ring; `passedUp`, or why it could not. `isKnown`: its source is proven or signalled. */
   passUp(facts: PacketFacts, offset: number, isKnown: boolean, nowMs: number): number {
     const { slot, sizeBytes } = facts;
     if (sizeBytes > packetSizeBytesMax) return reason.tooLarge;
-    const ofStrangers = facts.kind === packetKind.stun ? this.#ofStun : this.#ofDtls;
+    const isStun = facts.kind === packetKind.stun;
+    const ofStrangers = isStun ? this.#ofStun : this.#ofDtls;
+    const ofWorker = isStun ? this.#stunOfWorker : this.#dtlsOfWorker;
     if (!(isKnown ? this.#ofKnown : ofStrangers).take(slot, nowMs)) return reason.packetsUpLimit;
-    if (!isKnown && !this.#ofWorker.take(0, nowMs)) return reason.packetsUpLimit;
+    if (!isKnown && !ofWorker.take(0, nowMs)) return reason.packetsUpLimit;
     const at = this.#ring.begin();
     if (at < 0) return reason.packetsUpFull;
     const { words } = this.#ring;

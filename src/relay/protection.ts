@@ -24,6 +24,9 @@ export interface MediaCrypto {
   verifyRtcp(place: number, offset: number, sizeBytes: number): number;
   protectRtp(place: number, offset: number, sizeBytes: number): number;
   protectRtcp(place: number, offset: number, sizeBytes: number): number;
+  /** A packet that goes out as it came, under the place's send key: 0, or a code and then it must not go out. */
+  noteSentRtp(place: number, offset: number, sizeBytes: number): number;
+  noteSentRtcp(place: number, offset: number, sizeBytes: number): number;
   /** Of the last packet accepted. */
   readonly isNewest: boolean;
   readonly tagBits: number;
@@ -82,6 +85,18 @@ export class Protection {
     }
   }
 
+  /**
+   * Neither of the pair's sockets has keys until new ones come. Should the send key come back, as after a fax in the
+   * clear, it goes on where it stopped: from the start it would protect other packets under indices it has used.
+   */
+  suspend(slot: number): void {
+    for (const each of [slot & ~1, slot | 1]) {
+      if (this.#keys[each] !== undefined) this.#crypto?.setKeys(2 * each, [], undefined);
+      this.#keys[each] = undefined;
+      this.#strangers.clear(each);
+    }
+  }
+
   canReceive(slot: number): boolean {
     return this.#crypto?.hasReceiveKeys(2 * this.#keysSlot(slot)) ?? false;
   }
@@ -120,6 +135,18 @@ export class Protection {
     return kind === packetKind.rtcp
       ? crypto.protectRtcp(place, offset, sizeBytes)
       : crypto.protectRtp(place, offset, sizeBytes);
+  }
+
+  /**
+   * A packet leaves as it came: its index is used up under the way out's key, which may have to protect others later.
+   * 0, or a negative `srtpCode`, and then it may not go out.
+   */
+  noteSealed(slot: number, kind: number, offset: number, sizeBytes: number): number {
+    const place = 2 * this.#keysSlot(slot);
+    const crypto = this.#crypto!;
+    return kind === packetKind.rtcp
+      ? crypto.noteSentRtcp(place, offset, sizeBytes)
+      : crypto.noteSentRtp(place, offset, sizeBytes);
   }
 
   /** Of the packet accepted last. */

@@ -188,10 +188,10 @@ export class Sender {
     arrivalMs: number,
   ): number {
     const isSecure = (this.#slots.flags[egress >>> 1]! & pairFlag.isSecure) !== 0;
-    const code =
-      isSecure && (kind & sealedFlag) === 0
-        ? this.#sendSecure(egress, kind, offset, sizeBytes, arrivalMs)
-        : this.#sendPlain(egress, offset, sizeBytes, arrivalMs);
+    let code: number;
+    if (!isSecure) code = this.#sendPlain(egress, offset, sizeBytes, arrivalMs);
+    else if ((kind & sealedFlag) !== 0) code = this.#sendSealed(egress, kind, offset, sizeBytes, arrivalMs);
+    else code = this.#sendSecure(egress, kind, offset, sizeBytes, arrivalMs);
     return this.#finish(counted, sizeBytes, code);
   }
 
@@ -234,6 +234,15 @@ export class Sender {
     const wireBytes = protection.seal(egress, kind, at, sizeBytes);
     if (wireBytes < 0) return refusal + reasonOfCode(wireBytes);
     return this.#sendPlain(egress, at, wireBytes, arrivalMs);
+  }
+
+  /** As it came; a code of `sendCode`, or a reason above `refusal`. */
+  #sendSealed(egress: number, kind: number, offset: number, sizeBytes: number, arrivalMs: number): number {
+    const protection = this.#protection;
+    if (!protection.canSend(egress)) return refusal + reason.noSendKey;
+    const noted = protection.noteSealed(egress, kind & ~sealedFlag, offset, sizeBytes);
+    if (noted < 0) return refusal + reasonOfCode(noted);
+    return this.#sendPlain(egress, offset, sizeBytes, arrivalMs);
   }
 
   #count(code: number): void {

@@ -101,6 +101,7 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
       offset: this.#held.outletOffset,
       sockets,
       rules: this.#rules,
+      gate: this.#gate,
     });
     this.forwarder = new Forwarder({ ...shared, gate: this.#gate, sender: this.#sender });
     this.#policy = parts.makePolicy(capacitySlots, this);
@@ -304,7 +305,7 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
 
   /** Keys of one kind of security never serve another, nor does what was taken or kept under it. */
   #changeSecurity(slot: number, before: number, security: number): void {
-    this.#protection.clear(slot);
+    this.#protection.suspend(slot);
     for (const each of [slot, slot + 1]) {
       this.forwarder.dropHeld(each, keylessCandidate);
       const isStricter = before === securityCode.none && security !== securityCode.passed;

@@ -1,18 +1,27 @@
 /** One master key at work in one direction (a cryptographic context, RFC 3711 section 3.2). */
+import { srtpSsrcsReceivedMax, srtpSsrcsSentMax } from "../core/limits.ts";
 import type { SrtpKey } from "../core/plan/security.ts";
 import { deriveSessions, type SrtpSession, type SrtpSessions } from "./derivation.ts";
 import type { SrtpEngine } from "./engine.ts";
-import { StreamTable } from "./stream-table.ts";
+import { StreamTable, type StreamTableLimits } from "./stream-table.ts";
 import { isWellFormedKey, type SuiteFacts, suiteFacts } from "./suites.ts";
 
 const noMki = new Uint8Array(0);
+
+/** What a context is for. */
+export type SrtpDirection = "receive" | "send";
+
+const limits: Readonly<Record<SrtpDirection, StreamTableLimits>> = {
+  receive: { rowsMax: srtpSsrcsReceivedMax, forgets: true },
+  send: { rowsMax: srtpSsrcsSentMax, forgets: false },
+};
 
 export class SrtpContext {
   readonly facts: SuiteFacts;
   readonly rtp: SrtpSession;
   readonly rtcp: SrtpSession;
-  readonly rtpStreams = new StreamTable();
-  readonly rtcpStreams = new StreamTable();
+  readonly rtpStreams: StreamTable;
+  readonly rtcpStreams: StreamTable;
   /**
    * Index of the next SRTCP packet to be sent, 0 to 2^31. One number for all SSRCs: theirs grow as they must, and none
    * is given twice when an SSRC is forgotten and comes back.
@@ -24,7 +33,9 @@ export class SrtpContext {
   mki: Uint8Array = noMki;
 
   /** `open` derives the sessions. */
-  constructor(key: SrtpKey, sessions: SrtpSessions) {
+  constructor(key: SrtpKey, sessions: SrtpSessions, direction: SrtpDirection) {
+    this.rtpStreams = new StreamTable(limits[direction]);
+    this.rtcpStreams = new StreamTable(limits[direction]);
     this.facts = suiteFacts(key.suite);
     this.rtp = sessions.rtp;
     this.rtcp = sessions.rtcp;
@@ -33,10 +44,15 @@ export class SrtpContext {
   }
 
   /** Undefined for a key of the wrong length, and when the engine has no handles left. */
-  static open(engine: SrtpEngine, arena: Uint8Array, key: SrtpKey): SrtpContext | undefined {
+  static open(
+    engine: SrtpEngine,
+    arena: Uint8Array,
+    key: SrtpKey,
+    direction: SrtpDirection,
+  ): SrtpContext | undefined {
     if (!isWellFormedKey(key)) return undefined;
     const sessions = deriveSessions(engine, arena, key);
-    return sessions === undefined ? undefined : new SrtpContext(key, sessions);
+    return sessions === undefined ? undefined : new SrtpContext(key, sessions, direction);
   }
 
   close(engine: SrtpEngine): void {

@@ -5,7 +5,7 @@
 import { jumboSizeBytesMax, packetTailroomBytes, receiveKeysPerPairMax } from "../core/limits.ts";
 import type { SrtpKey } from "../core/plan/security.ts";
 import { srtpCode } from "./codes.ts";
-import { SrtpContext } from "./context.ts";
+import { SrtpContext, type SrtpDirection } from "./context.ts";
 import type { SrtpEngine } from "./engine.ts";
 import { RtcpTransform } from "./rtcp-transform.ts";
 import { RtpTransform } from "./rtp-transform.ts";
@@ -77,7 +77,7 @@ export class PacketCrypto {
     const contexts: SrtpContext[] = [];
     for (const key of receive.slice(0, receiveKeysPerPairMax)) {
       if (contexts.some((one) => isSameMaster(one.key, key))) continue;
-      const context = this.#contextOf(key, known);
+      const context = this.#contextOf(key, known, "receive");
       if (context !== undefined) contexts.push(context);
     }
     for (const context of known) if (!contexts.includes(context)) context.close(this.#engine);
@@ -148,6 +148,26 @@ export class PacketCrypto {
     return size;
   }
 
+  /**
+   * A packet that goes out as it came, under the pair's send key: its index is used up, so that nothing is protected
+   * under it again. 0, or a code if it was used before, and then the packet must not go out.
+   */
+  noteSentRtp(slot: number, offset: number, sizeBytes: number): number {
+    const context = this.#pairs[slot >>> 1]?.send;
+    if (context === undefined) return srtpCode.noKey;
+    return this.#isInside(offset, sizeBytes)
+      ? this.#rtp.note(context, offset, sizeBytes)
+      : srtpCode.malformed;
+  }
+
+  noteSentRtcp(slot: number, offset: number, sizeBytes: number): number {
+    const context = this.#pairs[slot >>> 1]?.send;
+    if (context === undefined) return srtpCode.noKey;
+    return this.#isInside(offset, sizeBytes)
+      ? this.#rtcp.note(context, offset, sizeBytes)
+      : srtpCode.malformed;
+  }
+
   /** Rollover counter of an SSRC the pair receives; -1 while no packet of it was accepted. */
   rolloverOf(slot: number, ssrc: number): number {
     for (const context of this.#pairs[slot >>> 1]?.receive ?? []) {
@@ -162,9 +182,9 @@ export class PacketCrypto {
     return this.#pairs[slot >>> 1]?.send?.rtpStreams.rolloverOf(ssrc) ?? -1;
   }
 
-  #contextOf(key: SrtpKey, known: readonly SrtpContext[]): SrtpContext | undefined {
+  #contextOf(key: SrtpKey, known: readonly SrtpContext[], direction: SrtpDirection): SrtpContext | undefined {
     const context = known.find((one) => isSameMaster(one.key, key));
-    if (context === undefined) return SrtpContext.open(this.#engine, this.#bytes, key);
+    if (context === undefined) return SrtpContext.open(this.#engine, this.#bytes, key, direction);
     context.adopt(key);
     return context;
   }
@@ -172,7 +192,7 @@ export class PacketCrypto {
   #changeSend(keys: PairKeys, key: SrtpKey | undefined): void {
     const { send, parked } = keys;
     const known = [send, parked].filter((context) => context !== undefined);
-    keys.send = key === undefined ? undefined : this.#contextOf(key, known);
+    keys.send = key === undefined ? undefined : this.#contextOf(key, known, "send");
     if (send !== undefined && send !== keys.send) keys.parked = send;
     else if (parked === keys.send) keys.parked = undefined;
     for (const context of known) {

@@ -63,8 +63,24 @@ export class RtcpTransform {
       : this.#apply(context, offset, sizeBytes, word) && this.#sign(context, offset, sizeBytes, word);
     if (!isDone) return srtpCode.failed;
     context.nextRtcpIndex[0] = index + 1;
+    context.rtcpStreams.locateRtcp(bench.read32(offset + 4), index);
+    context.rtcpStreams.commit();
     this.isNewest = true;
     return sizeBytes + indexBytes + context.mki.length + rtcpTagBytes;
+  }
+
+  /** Enters a packet that somebody else protected with this key: our own go on behind it. 0 or a code. */
+  note(context: SrtpContext, offset: number, sizeBytes: number): number {
+    const { isAead, rtcpTagBytes } = context.facts;
+    const trailerBytes = indexBytes + context.mki.length + (isAead ? 0 : rtcpTagBytes);
+    if (sizeBytes < headerBytes + indexBytes + context.mki.length + rtcpTagBytes) return srtpCode.malformed;
+    const index = this.#bench.read32(offset + sizeBytes - trailerBytes) & indexMask;
+    // Others may count each SSRC for itself, so an index below ours is refused only where this SSRC had it.
+    const refusal = context.rtcpStreams.locateRtcp(this.#bench.read32(offset + 4), index);
+    if (refusal !== 0) return refusal;
+    context.rtcpStreams.commit();
+    if (index >= context.nextRtcpIndex[0]!) context.nextRtcpIndex[0] = index + 1;
+    return 0;
   }
 
   /** Counter mode, which enciphers and deciphers alike, if the word's E flag is set. */

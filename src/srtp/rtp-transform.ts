@@ -57,6 +57,16 @@ export class RtpTransform {
     return sizeBytes + context.rtpTagBytes + context.mki.length;
   }
 
+  /** Enters a packet that somebody else protected with this key; 0 or a code. */
+  note(context: SrtpContext, offset: number, sizeBytes: number): number {
+    const bench = this.#bench;
+    if (sizeBytes < rtpHeaderBytes) return srtpCode.malformed;
+    const streams = context.rtpStreams;
+    const refusal = streams.locateRtp(bench.read32(offset + 8), rtpSequence(bench.bytes, offset), true);
+    if (refusal === 0) streams.commit();
+    return refusal;
+  }
+
   /** Counter mode, which enciphers and deciphers alike. */
   #apply(context: SrtpContext, offset: number, headerBytes: number, sizeBytes: number): boolean {
     if (context.facts.cipher === "none" || !context.key.encryptsRtp || sizeBytes === headerBytes) return true;

@@ -1,11 +1,11 @@
 /**
  * SSRCs seen under one key: the highest index of each, and which of the last 128 were there (RFC 3711 section 3.3).
  * `locate` says where a packet would belong and changes nothing; `commit` enters it once it is known to be genuine, so
- * packets that nobody vouches for leave no trace. Nothing is allocated after construction.
+ * packets that nobody vouches for leave no trace. Nothing is allocated, but for more rows when there are more SSRCs.
  *
  * The bit of an index in the window is its number modulo 128: moving on clears the bits stepped over and shifts nothing.
  */
-import { replayWindowPackets, ssrcsPerSlotMax } from "../core/limits.ts";
+import { replayWindowPackets } from "../core/limits.ts";
 import { srtpCode } from "./codes.ts";
 
 const windowWords = replayWindowPackets >>> 5;
@@ -13,9 +13,22 @@ const windowMask = replayWindowPackets - 1;
 
 const field = { ssrc: 0, highest: 1, rollover: 2, heardAt: 3, window: 4 } as const;
 const rowWords = field.window + windowWords;
+/** Most calls have one SSRC or two. */
+const rowsAtFirst = 8;
+
+export interface StreamTableLimits {
+  readonly rowsMax: number;
+  /**
+   * In a full table: the SSRC unheard for longest makes room. False, for what is sent: further SSRCs are refused. Who is
+   * forgotten would begin again at indices that the key has served for (RFC 3711 section 9.1).
+   */
+  readonly forgets: boolean;
+}
 
 export class StreamTable {
-  readonly #words = new Int32Array(ssrcsPerSlotMax * rowWords);
+  readonly #rowsMax: number;
+  readonly #forgets: boolean;
+  #words = new Int32Array(rowsAtFirst * rowWords);
   #count = 0;
   /** Counts packets, to tell which SSRC was unheard for longest. Wraps. */
   #clock = 0;
@@ -27,13 +40,18 @@ export class StreamTable {
   /** Rollover counter of the packet located last, as int32. */
   rollover = 0;
 
+  constructor({ rowsMax, forgets }: StreamTableLimits) {
+    this.#rowsMax = rowsMax;
+    this.#forgets = forgets;
+  }
+
   /**
    * Estimates the index of an RTP packet (RFC 3711 section 3.3.1). 0, or `tooOld` or `replayed`, which say nothing of
    * who sent it, or `exhausted`. Without an authentication tag there is no replay protection (section 3.3.2).
    */
   locateRtp(ssrc: number, sequence: number, isProtected: boolean): number {
     this.#find(ssrc, sequence);
-    if (this.#at < 0) return 0;
+    if (this.#at < 0) return this.#forgets || this.#count < this.#rowsMax ? 0 : srtpCode.exhausted;
     const highest = this.#words[this.#at + field.highest]!;
     let distance = sequence - highest;
     if (highest < 0x8000) {
@@ -59,12 +77,12 @@ export class StreamTable {
 
   /** Enters the packet located last. True if its index is the highest of its SSRC. */
   commit(): boolean {
-    const words = this.#words;
     const distance = this.#distance;
     const isNewest = this.#at < 0 || distance > 0;
     if (this.#at < 0) this.#claim();
     else if (distance > 0) this.#advance();
     const row = this.#at;
+    const words = this.#words;
     if (distance > -replayWindowPackets) {
       const bit = this.#number & windowMask;
       words[row + field.window + (bit >>> 5)]! |= 1 << (bit & 31);
@@ -113,20 +131,27 @@ export class StreamTable {
 
   /** A row for the SSRC: a free one, or that of the SSRC unheard for longest. */
   #claim(): void {
-    const words = this.#words;
     let row = this.#count * rowWords;
-    if (this.#count < ssrcsPerSlotMax) this.#count++;
-    else row = this.#oldest();
+    if (this.#count === this.#rowsMax) row = this.#oldest();
+    else if (row === this.#words.length) this.#grow();
+    if (this.#count < this.#rowsMax) this.#count++;
+    const words = this.#words;
     words.fill(0, row, row + rowWords);
     words[row + field.ssrc] = this.#ssrc;
     words[row + field.highest] = this.#number;
     this.#at = row;
   }
 
+  #grow(): void {
+    const words = new Int32Array(Math.min(2 * this.#words.length, this.#rowsMax * rowWords));
+    words.set(this.#words);
+    this.#words = words;
+  }
+
   #oldest(): number {
     let oldest = 0;
     let longest = -1;
-    for (let row = 0; row < ssrcsPerSlotMax * rowWords; row += rowWords) {
+    for (let row = 0; row < this.#count * rowWords; row += rowWords) {
       const unheard = (this.#clock - this.#words[row + field.heardAt]!) >>> 0;
       if (unheard > longest) {
         longest = unheard;

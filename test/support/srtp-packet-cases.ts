@@ -1,6 +1,11 @@
 /** How packets fare that are good, bad, late, or from nowhere; through whatever engine is handed in. */
 import assert from "node:assert/strict";
-import { packetTailroomBytes, ssrcsPerSlotMax } from "../../src/core/limits.ts";
+import {
+  packetTailroomBytes,
+  srtpSsrcsReceivedMax,
+  srtpSsrcsSentMax,
+  ssrcsPerSlotMax,
+} from "../../src/core/limits.ts";
 import type { SrtpKey } from "../../src/core/plan/security.ts";
 import { srtpCode } from "../../src/srtp/codes.ts";
 import { srtpSuites, suiteFacts } from "../../src/srtp/suites.ts";
@@ -41,7 +46,10 @@ export function definePacketCases(test: Test, maker: EngineMaker): void {
   define("replays are refused, late packets are not until the window ends", () => guardsReplays(maker));
   define("the rollover counter follows the sequence number both ways", () => rollsOver(maker));
   define("an SSRC nobody vouches for leaves no trace", () => forgetsForgeries(maker));
-  define("of too many SSRCs the one unheard for longest goes", () => evictsOldest(maker));
+  define("of too many SSRCs received the one unheard for longest goes, of those sent none", () =>
+    evictsOldest(maker),
+  );
+  define("what goes out as it came uses up its index", () => notesSealed(maker));
   define("without a tag there is no replay protection, and the counter still rolls over", () =>
     unsigned(maker),
   );
@@ -280,13 +288,14 @@ function forgetsForgeries(maker: EngineMaker): void {
   }
 }
 
+/** What is sent forgets no SSRC: it would come back at indices that have been used. */
 function evictsOldest(maker: EngineMaker): void {
   const rig = pairOf(maker, keyOf("AES_CM_128_HMAC_SHA1_80"));
   const pass = (ssrc: number, sequence: number): void => {
     const sealed = protect(rig, "rtp", rtpPacket({ sequence, ssrc }));
     assert.notEqual(typeof rig.run("unprotect", "rtp", sealed, 2), "number");
   };
-  for (let ssrc = 1; ssrc <= ssrcsPerSlotMax; ssrc++) {
+  for (let ssrc = 1; ssrc <= srtpSsrcsReceivedMax; ssrc++) {
     pass(ssrc, 0xffff);
     pass(ssrc, 0);
   }
@@ -296,9 +305,43 @@ function evictsOldest(maker: EngineMaker): void {
   assert.equal(rig.crypto.rolloverOf(2, 2), -1);
   assert.equal(rig.crypto.rolloverOf(2, 3), 1);
   assert.equal(rig.crypto.rolloverOf(2, 100), 0);
-  assert.equal(rig.crypto.sendRolloverOf(0, 2), -1);
-  pass(2, 9);
-  assert.equal(rig.crypto.rolloverOf(2, 3), -1);
+  assert.equal(rig.crypto.sendRolloverOf(0, 2), 1);
+  assert.equal(rig.run("protect", "rtp", rtpPacket({ sequence: 0xffff, ssrc: 2 })), srtpCode.replayed);
+  for (let ssrc = 101; ssrc < 101 + srtpSsrcsSentMax - srtpSsrcsReceivedMax - 1; ssrc++) pass(ssrc, 1);
+  assert.equal(rig.run("protect", "rtp", rtpPacket({ sequence: 1, ssrc: 7_000 })), srtpCode.exhausted);
+  pass(101, 2);
+}
+
+/** A packet that goes out as it came has used its index under the send key. */
+function notesSealed(maker: EngineMaker): void {
+  for (const suite of ["AES_CM_128_HMAC_SHA1_80", "AEAD_AES_128_GCM"] as const) {
+    const rig = pairOf(maker, keyOf(suite));
+    const passes = (kind: "rtp" | "rtcp", sealed: Uint8Array): number => {
+      const { offset } = rig;
+      rig.arena.set(sealed, offset);
+      return kind === "rtp"
+        ? rig.crypto.noteSentRtp(4, offset, sealed.length)
+        : rig.crypto.noteSentRtcp(4, offset, sealed.length);
+    };
+    assert.equal(passes("rtp", protect(rig, "rtp", rtpPacket({ sequence: 9 }))), srtpCode.noKey);
+    rig.crypto.setKeys(4, [], keyOf(suite));
+    const sealed = protect(rig, "rtp", rtpPacket({ sequence: 10 }));
+    assert.equal(passes("rtp", sealed), 0);
+    assert.equal(passes("rtp", sealed), srtpCode.replayed);
+    assert.equal(rig.run("protect", "rtp", rtpPacket({ sequence: 10 }), 4), srtpCode.replayed);
+    assert.notEqual(typeof rig.run("protect", "rtp", rtpPacket({ sequence: 11 }), 4), "number");
+
+    const reports = [0, 1, 2].map(() => protect(rig, "rtcp", rtcpPacket()));
+    assert.equal(passes("rtcp", reports[2]!), 0);
+    assert.equal(passes("rtcp", reports[0]!), 0, "late, but not there before");
+    assert.equal(passes("rtcp", reports[2]!), srtpCode.replayed);
+    // Ours goes on behind theirs, so the same party takes it.
+    for (const report of reports) rig.run("unprotect", "rtcp", report, 2);
+    const own = rig.run("protect", "rtcp", rtcpPacket(), 4);
+    assert.ok(typeof own !== "number");
+    assert.notEqual(typeof rig.run("unprotect", "rtcp", own, 2), "number");
+    assert.equal(passes("rtcp", new Uint8Array(12)), srtpCode.malformed);
+  }
 }
 
 function unsigned(maker: EngineMaker): void {

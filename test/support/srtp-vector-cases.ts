@@ -171,7 +171,7 @@ function checkAead(
     salt: fromHex(aead.salt),
   };
   const key: SrtpKey = keyOf(suite, 0, { encryptsRtcp: what !== "rtcpTag" });
-  const contextOf = (): SrtpContext => new SrtpContext(key, { rtp: session, rtcp: session });
+  const contextOf = (): SrtpContext => new SrtpContext(key, { rtp: session, rtcp: session }, "receive");
   const bench = new Workbench(engine, arena);
   const transform = what === "rtp" ? new RtpTransform(bench) : new RtcpTransform(bench);
   const clear = fromHex(what === "rtp" ? aead.rtp : aead.rtcp);

@@ -253,10 +253,19 @@ class Connection implements DtlsConnection {
   checkPeer(store: number): boolean {
     const { calls, certificates } = this.#shared;
     const der = certificates.encode(Number(calls.storeCertificate(store)));
-    this.#hasPeer = der !== undefined && this.#accepts({ digest: (hash) => digestDer(der, hash) });
+    this.#hasPeer = der !== undefined && this.#isAccepted(der);
     this.#isPeerWrong = !this.#hasPeer;
     if (!this.#hasPeer) calls.storeSetError(store, certificateRejected);
     return this.#hasPeer;
+  }
+
+  /** An exception must not cross OpenSSL's frames: whoever cannot be judged is refused. */
+  #isAccepted(der: Uint8Array): boolean {
+    try {
+      return this.#accepts({ digest: (hash) => digestDer(der, hash) });
+    } catch {
+      return false;
+    }
   }
 
   /** OpenSSL's errors wait in a queue of the thread that node's crypto reads too: it is left empty. */

@@ -18,6 +18,12 @@ export type HandshakeState =
   | { readonly kind: "connected"; readonly suite: SrtpSuite }
   | { readonly kind: "failed"; readonly reason: DtlsFailure };
 
+interface EarlyPacket {
+  readonly source: Endpoint;
+  readonly bytes: Uint8Array;
+  readonly isVouched: boolean;
+}
+
 const waiting: HandshakeState = { kind: "waiting" };
 
 export class SocketHandshake {
@@ -29,7 +35,7 @@ export class SocketHandshake {
   #target: Endpoint | undefined;
   #aimedAt: Endpoint | undefined;
   /** Came before the party's SDP told its fingerprint. */
-  readonly #early: { readonly source: Endpoint; readonly bytes: Uint8Array }[] = [];
+  readonly #early: EarlyPacket[] = [];
   #state: HandshakeState = waiting;
 
   constructor(component: Component, makers: TransportMakers) {
@@ -72,7 +78,7 @@ export class SocketHandshake {
     isVouched: boolean,
   ): readonly TransportAction[] {
     if (this.#number === undefined) {
-      if (this.#early.length < earlyHandshakePacketsMax) this.#early.push({ source, bytes });
+      this.#keepEarly({ source, bytes, isVouched });
       return [];
     }
     return this.#translate(this.#association?.handlePacket(nowMs, source, bytes, isVouched) ?? []);
@@ -92,6 +98,16 @@ export class SocketHandshake {
     this.#association?.close();
     this.#association = undefined;
     this.#early.length = 0;
+  }
+
+  /** Strangers make room for a source that passed a check of ICE. */
+  #keepEarly(packet: EarlyPacket): void {
+    if (this.#early.length === earlyHandshakePacketsMax) {
+      const stranger = packet.isVouched ? this.#early.findIndex(({ isVouched }) => !isVouched) : -1;
+      if (stranger < 0) return;
+      this.#early.splice(stranger, 1);
+    }
+    this.#early.push(packet);
   }
 
   #begin(nowMs: MonotonicMs): TransportAction[] {

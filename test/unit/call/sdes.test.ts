@@ -160,6 +160,19 @@ suite("call: SDES answers", (test) => {
     assert.equal(portIn(toAlice), 0);
   });
 
+  test("a plain answer to a secure offer is not taken, be it without keys or with a plain profile", () => {
+    for (const dtls of ["off", undefined] as const) {
+      const lab = secureLab();
+      const options = { transportProtocol: "RTP/SAVP", ...(dtls === undefined ? {} : { dtls }) };
+      const toBob = lab.body(offer({ options }));
+      const toAlice = lab.body(answer({ sdp: sdp({ ip: "203.0.113.6", port: 5000 }) }));
+      assert.match(toAlice, /^m=audio 0 /m);
+      const { security } = lab.settingsOf(portIn(toBob));
+      assert.notEqual(security.kind, "none");
+      assert.ok(security.kind !== "sdes" || security.send === undefined);
+    }
+  });
+
   test("a secure answer to a plain offer is not taken", () => {
     const lab = secureLab();
     lab.body(offer());
@@ -245,6 +258,70 @@ suite("call: SDES over the life of a call", (test) => {
     assert.ok(after.kind === "sdes" && before.kind === "sdes");
     assert.deepEqual(after.send, before.send);
     assert.deepEqual(after.receive, [mediaOf(bobs([newer])).crypto[0]?.key, ...before.receive]);
+  });
+
+  test("the offerer's own key is not kept as ours once he names it no more", () => {
+    const lab = secureLab();
+    const toBob = lab.body(offer({ sdp: secure([line80]) }));
+    const [passed] = mediaOf(toBob).crypto;
+    assert.ok(passed !== undefined);
+    assert.deepEqual(passed.key, keyOf(line80));
+    lab.body(answer({ sdp: bobs([answering(passed, 5)]) }));
+    const sent = (): unknown => {
+      const { security } = lab.settingsOf(portIn(toBob));
+      return security.kind === "sdes" ? security.send : undefined;
+    };
+    assert.deepEqual(sent(), keyOf(line80));
+    // He goes on in the clear: what we protect for him from now on needs a key he has not used.
+    const plain = mediaOf(lab.body(offer({ to: "bob", sdp: sdp({ version: 2 }) }))).crypto;
+    const fresh = lineAt(plain, "AES_CM_128_HMAC_SHA1_80");
+    assert.notDeepEqual(fresh.key, keyOf(line80));
+    lab.body(answer({ sdp: bobs([answering(fresh, 5)], 2) }));
+    assert.deepEqual(sent(), fresh.key);
+    // From then on that one is kept.
+    const again = mediaOf(lab.body(offer({ to: "bob", sdp: sdp({ version: 3 }) }))).crypto;
+    assert.deepEqual(lineAt(again, "AES_CM_128_HMAC_SHA1_80").key, fresh.key);
+  });
+
+  test("recrypt in a later offer does not keep the offerer's key for ours", () => {
+    const lab = secureLab();
+    const [passed] = mediaOf(lab.body(offer({ sdp: secure([line80]) }))).crypto;
+    assert.ok(passed !== undefined);
+    lab.body(answer({ sdp: bobs([answering(passed, 5)]) }));
+    const options = { recrypts: true };
+    const [line] = mediaOf(lab.body(offer({ to: "bob", sdp: secure([line80], 2), options }))).crypto;
+    assert.notDeepEqual(line?.key, keyOf(line80));
+  });
+
+  test("the answerer's key that passed untouched is not kept when he has another", () => {
+    const lab = secureLab();
+    const [first] = mediaOf(lab.body(offer({ sdp: secure([line80]) }))).crypto;
+    assert.ok(first !== undefined);
+    const [passed] = mediaOf(lab.body(answer({ sdp: bobs([answering(first, 5)]) }))).crypto;
+    assert.deepEqual(passed?.key, keyOf(answering(first, 5)), "both directions pass");
+    // He takes another one by an offer of his own, so nothing here remembers the first.
+    const mine = cryptoLine(1, "AES_CM_128_HMAC_SHA1_80", 9);
+    const [taken] = mediaOf(lab.body(offer({ from: "bob", to: "alice", sdp: bobs([mine], 2) }))).crypto;
+    assert.ok(taken !== undefined);
+    lab.body(answer({ from: "bob", to: "alice", sdp: secure([answering(taken, 3)], 2) }));
+    const options = { recrypts: true };
+    const [line] = mediaOf(lab.body(offer({ to: "bob", sdp: secure([line80], 3), options }))).crypto;
+    assert.ok(line !== undefined);
+    const [ours] = mediaOf(lab.body(answer({ sdp: bobs([answering(line, 6)], 3), options }))).crypto;
+    assert.equal(ours?.key.suite, passed?.key.suite);
+    assert.notDeepEqual(ours?.key, passed?.key);
+  });
+
+  test("a new pair begins with new keys, and sends nothing under the old", () => {
+    const { lab, toBob } = established();
+    const before = lab.settingsOf(portIn(toBob)).security;
+    assert.ok(before.kind === "sdes");
+    const options = { direction: ["default", "inside"] as const };
+    const text = lab.body(offer({ to: "bob", sdp: sdp({ version: 2 }), options }));
+    assert.notEqual(portIn(text), portIn(toBob));
+    const now = lab.settingsOf(portIn(text)).security;
+    assert.ok(now.kind === "sdes" && now.send === undefined);
+    assert.notDeepEqual(lineAt(mediaOf(text).crypto, "AES_CM_128_HMAC_SHA1_80").key, before.send);
   });
 
   test("the answerer's re-offer is answered with the key he knows", () => {

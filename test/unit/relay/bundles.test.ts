@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { Endpoint, IpAddress } from "../../../src/core/address.ts";
-import { bundleSsrcsMax } from "../../../src/core/limits.ts";
+import { bundleElementsMax, bundleReportsMax, bundleSsrcsMax } from "../../../src/core/limits.ts";
 import type { PairId, PairSettings } from "../../../src/core/plan/plan.ts";
 import type { BundleSettings } from "../../../src/core/plan/security.ts";
 import { readPair, readWorker } from "../../../src/relay/counter-view.ts";
@@ -101,6 +101,34 @@ suite("relay: a bundle taken apart", (test) => {
     rig.receive(audio, media(2, 101), browser);
     rig.receive(audio, media(1, 101), browser);
     assert.deepEqual(slots(rig), [phoneAudio, phoneVideo, phoneVideo, phoneAudio]);
+  });
+
+  test("no packet makes us look at more than a few of its parts", () => {
+    const rig = bundled();
+    const behind = (others: number): Buffer => {
+      const elements = Buffer.concat([
+        ...Array.from({ length: others }, () => Buffer.from([9 << 4, 0])),
+        Buffer.from([(4 << 4) | 2, 0x76, 0x69, 0x64]),
+      ]);
+      const extension = Buffer.alloc(4 + Math.ceil(elements.length / 4) * 4);
+      extension.writeUInt16BE(0xbede, 0);
+      extension.writeUInt16BE(extension.length / 4 - 1, 2);
+      extension.set(elements, 4);
+      const packet = media(others, 101);
+      packet[0] = 0x90;
+      return Buffer.concat([packet.subarray(0, 12), extension, packet.subarray(12)]);
+    };
+    rig.receive(audio, behind(bundleElementsMax - 1), browser);
+    assert.deepEqual(slots(rig), [phoneVideo]);
+    rig.receive(audio, behind(bundleElementsMax), browser);
+    assert.deepEqual(slots(rig), []);
+    rig.receive(phoneVideo, media(77, 96), phone(5_002));
+    rig.sent.length = 0;
+    const compound = (others: number): Buffer =>
+      Buffer.concat([...Array.from({ length: others }, () => report(9, 10, 205)), report(9, 77, 205)]);
+    rig.receive(audio, compound(bundleReportsMax - 1), browser);
+    rig.receive(audio, compound(bundleReportsMax), browser);
+    assert.deepEqual(slots(rig), [phoneVideo + 1, phoneAudio + 1]);
   });
 
   test("by a signalled SSRC, which outweighs its payload type", () => {

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { packetSizeBytesMax, packetsUpPerSlotBurstMax } from "../../../src/core/limits.ts";
+import {
+  packetSizeBytesMax,
+  packetsUpPerSlotBurstMax,
+  packetsUpPerWorkerBurstMax,
+} from "../../../src/core/limits.ts";
 import type { PairSettings } from "../../../src/core/plan/plan.ts";
+import { Handover } from "../../../src/handover/handover.ts";
 import { readPair } from "../../../src/relay/counter-view.ts";
 import { cryptoPlaces } from "../../../src/relay/protection.ts";
 import { rtpPacket } from "../../support/relay-rig.ts";
@@ -25,10 +30,24 @@ import {
 import { suite } from "../../support/suite.ts";
 import { WorkerRig } from "../../support/worker-rig.ts";
 
+/** The same message under this transaction id. */
+function numbered(message: Buffer, id: number): Buffer {
+  const copy = Buffer.from(message);
+  copy.writeUIntBE(id, 8, 6);
+  return copy;
+}
+
 suite("relay: datagrams for main", (test) => {
   test("checks for our fragment and answers go up, everything else of STUN ends here", () => {
     const rig = facing({ ice }, {});
-    const meant = [check("ourUfrag:theirs"), stun(0x0101, []), stun(0x0111, [])];
+    const own = numbered(check("theirs:ourUfrag"), 0xcafe);
+    assert.ok(rig.handDown(1, phoneA, own));
+    rig.command();
+    const meant = [
+      check("ourUfrag:theirs"),
+      numbered(stun(0x0101, []), 0xcafe),
+      numbered(stun(0x0111, []), 0xcafe),
+    ];
     const notMeant = [
       check("ourUfra:theirs"),
       check("ourUfrag"),
@@ -36,6 +55,10 @@ suite("relay: datagrams for main", (test) => {
       check("OURUFRAG:theirs"),
       stun(0x0001, []),
       stun(0x0011, []),
+      // Answers to what was never asked, be the id the table's own zeros.
+      stun(0x0101, []),
+      numbered(stun(0x0101, []), 0xcaff),
+      numbered(stun(0x0111, []), 0x1cafe),
       // The attribute runs out of the message.
       Buffer.concat([stun(0x0001, []), Buffer.from([0, 6, 0, 200, 0x6f])]),
     ];
@@ -47,7 +70,7 @@ suite("relay: datagrams for main", (test) => {
     );
     assert.deepEqual(passed[0]?.at, { slot: 1, generation: 1 });
     assert.deepEqual(passed[0]?.remote, stranger);
-    assert.deepEqual(reasons(rig), { passedUp: 3, stunRefused: 7 });
+    assert.deepEqual(reasons(rig), { passedUp: 3, stunRefused: 10 });
     assert.equal(rig.sent.length, 0);
     assert.equal(rig.core.flushEvents(), true);
     assert.equal(rig.core.flushEvents(), false);
@@ -116,6 +139,29 @@ suite("relay: datagrams for main", (test) => {
     rig.command({ kind: "prove", at: { slot: 0, generation: 1 }, source: phoneA, isNominated: false });
     for (let sent = 0; sent < packetsUpPerSlotBurstMax + 50; sent++) rig.receive(0, hello, stranger);
     assert.equal(rig.passedUp().length, packetsUpPerSlotBurstMax);
+    rig.receive(0, check("ourUfrag:x"), stranger);
+    rig.receive(0, hello, phoneA);
+    assert.deepEqual(
+      rig.passedUp().map(({ remote }) => remote),
+      [stranger, phoneA],
+    );
+  });
+
+  test("a worker flooded with handshakes hears checks still, and parties where signalling says", () => {
+    const rig = new WorkerRig(64, { packetRecords: 64 }, (capacity, sink) => new Handover(capacity, sink));
+    const hello = Buffer.alloc(60, 7);
+    hello[0] = 22;
+    for (let slot = 0; slot < 64; slot += 2) {
+      rig.open(slot, at(localA.ip, 30_000 + slot));
+      const hints = [{ origin: "sdp", endpoint: phoneA, isIpUsable: false, isIpShared: false }] as const;
+      rig.configure(slot, settings(phoneA, { ice, security: dtls, hints }));
+    }
+    for (let sent = 0; sent < 2 * packetsUpPerWorkerBurstMax; sent++) {
+      rig.receive(2 * (sent % 32), hello, stranger);
+      rig.passedUp();
+    }
+    rig.receive(0, hello, stranger);
+    assert.equal(rig.passedUp().length, 0);
     rig.receive(0, check("ourUfrag:x"), stranger);
     rig.receive(0, hello, phoneA);
     assert.deepEqual(

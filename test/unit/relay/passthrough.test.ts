@@ -56,6 +56,31 @@ suite("relay: passthrough", (test) => {
     assert.deepEqual(new Party(fromB, fromA).open(second ?? assert.fail()), rtpPacket(8, 1));
   });
 
+  test("what is protected under a key that packets passed with goes on behind them", () => {
+    const rig = facing({ security: sdes }, { security: sdes });
+    keys(rig, 0, [fromA], fromB);
+    keys(rig, 2, [fromB], fromA);
+    const a = new Party(fromA, fromB);
+    rig.receive(0, a.protect(rtpPacket(7, 1)), phoneA);
+    for (let sent = 0; sent < 3; sent++) {
+      rig.receive(1, a.protect(receiverReport(7), "rtcp"), at(phoneA.ip, 4_001));
+    }
+    const b = new Party(fromB, fromA);
+    const [first, ...reports] = sentBytes(rig);
+    assert.deepEqual(b.open(first ?? assert.fail()), rtpPacket(7, 1));
+    for (const report of reports) assert.deepEqual(b.open(report, "rtcp"), receiverReport(7));
+    // A has another key, which B is not told of yet.
+    keys(rig, 0, [keyOf(9)], fromB);
+    const again = new Party(keyOf(9), fromB);
+    rig.receive(0, again.protect(rtpPacket(7, 1)), phoneA);
+    assert.deepEqual(sentBytes(rig), [], "that index protects another packet already");
+    rig.receive(0, again.protect(rtpPacket(7, 2)), phoneA);
+    rig.receive(1, again.protect(receiverReport(7), "rtcp"), at(phoneA.ip, 4_001));
+    const [second, report] = sentBytes(rig);
+    assert.deepEqual(b.open(second ?? assert.fail()), rtpPacket(7, 2));
+    assert.deepEqual(b.open(report ?? assert.fail(), "rtcp"), receiverReport(7));
+  });
+
   test("another MKI or another flag is another key, and without a tag nothing passes unread", () => {
     const variants: readonly Partial<SrtpKey>[] = [
       { mki: Uint8Array.of(1, 2) },

@@ -276,6 +276,29 @@ suite("relay: keys that are still to come", (test) => {
     assert.deepEqual(reasons(rig), { hold: 2 });
   });
 
+  test("a send key that comes back after a time in the clear goes on where it stopped", () => {
+    const rig = facing({}, { security: sdes });
+    keys(rig, 2, [fromB], toB);
+    const b = new Party(fromB, toB);
+    rig.receive(0, rtpPacket(7, 1), phoneA);
+    rig.receive(1, receiverReport(7), at(phoneA.ip, 4_001));
+    const [first, report] = sentBytes(rig);
+    assert.deepEqual(b.open(first ?? assert.fail()), rtpPacket(7, 1));
+    assert.deepEqual(b.open(report ?? assert.fail(), "rtcp"), receiverReport(7));
+    rig.configure(2, settings(phoneB), 0);
+    rig.receive(0, rtpPacket(7, 2), phoneA);
+    assert.deepEqual(sentBytes(rig), [rtpPacket(7, 2)]);
+    rig.configure(2, settings(phoneB, { security: sdes }), 0);
+    keys(rig, 2, [fromB], toB);
+    rig.receive(0, rtpPacket(7, 1, 0x55), phoneA);
+    assert.deepEqual(sentBytes(rig), [], "that index protects another packet already");
+    rig.receive(0, rtpPacket(7, 3), phoneA);
+    rig.receive(1, receiverReport(7), at(phoneA.ip, 4_001));
+    const [third, second] = sentBytes(rig);
+    assert.deepEqual(b.open(third ?? assert.fail()), rtpPacket(7, 3));
+    assert.deepEqual(b.open(second ?? assert.fail(), "rtcp"), receiverReport(7));
+  });
+
   test("SDES keys are the pair's, those of DTLS the socket's", () => {
     const a = new Party(fromA, toA);
     for (const [security, count] of [

@@ -123,6 +123,21 @@ suite("transport of a pair: whose handshake", (test) => {
       [1, 2, 3, 4],
     );
   });
+
+  test("strangers' early datagrams make room for those of a source with a valid check", () => {
+    const { configure, transport, makers } = rig();
+    configure({ security: { ...someDtls, fingerprints: [] }, ice: someIce });
+    for (let port = 1; port <= 50; port++) transport.handleDtls(now, "rtp", at(port), hello);
+    makers.agents[0]!.next = [{ kind: "valid", component: 1, source: at(99), isNominated: false }];
+    transport.handleStun(now, "rtp", at(99), hello);
+    for (let part = 0; part < 5; part++) transport.handleDtls(now, "rtp", at(99), hello);
+    transport.handleDtls(now, "rtp", at(1), hello);
+    configure({ security: someDtls, ice: someIce });
+    assert.deepEqual(
+      makers.associations[0]!.heard.map(({ source }) => source.port),
+      [99, 99, 99, 99],
+    );
+  });
 });
 
 suite("transport of a pair: where to", (test) => {

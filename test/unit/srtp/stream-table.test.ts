@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { replayWindowPackets, ssrcsPerSlotMax } from "../../../src/core/limits.ts";
+import { replayWindowPackets } from "../../../src/core/limits.ts";
 import { srtpCode } from "../../../src/srtp/codes.ts";
 import { StreamTable } from "../../../src/srtp/stream-table.ts";
 import { fuzzRuns } from "../../support/fuzz-runs.ts";
 import { suite } from "../../support/suite.ts";
 
 const ssrc = 7;
+const received = { rowsMax: 64, forgets: true };
 
 function take(table: StreamTable, sequence: number, of = ssrc): number {
   const code = table.locateRtp(of, sequence, true);
@@ -45,7 +46,7 @@ class Model {
 
 suite("srtp streams", (test) => {
   test("what is only located leaves no trace", () => {
-    const table = new StreamTable();
+    const table = new StreamTable(received);
     for (let other = 1; other < 100; other++) assert.equal(table.locateRtp(other, 5, true), 0);
     assert.equal(table.count, 0);
     assert.equal(take(table, 5), 0);
@@ -56,22 +57,34 @@ suite("srtp streams", (test) => {
   });
 
   test("no more SSRCs than there may be", () => {
-    const table = new StreamTable();
+    const table = new StreamTable(received);
     for (let other = 0; other < 100; other++) assert.equal(take(table, 1, other), 0);
-    assert.equal(table.count, ssrcsPerSlotMax);
+    assert.equal(table.count, received.rowsMax);
     assert.equal(table.rolloverOf(99), 0);
-    assert.equal(table.rolloverOf(99 - ssrcsPerSlotMax), -1);
+    assert.equal(table.rolloverOf(100 - received.rowsMax), 0);
+    assert.equal(table.rolloverOf(99 - received.rowsMax), -1);
+  });
+
+  test("of what is sent no SSRC is forgotten: further ones are refused, those there go on", () => {
+    const table = new StreamTable({ rowsMax: 20, forgets: false });
+    for (let other = 0; other < 20; other++) assert.equal(take(table, 7, other), 0);
+    assert.equal(take(table, 7, 20), srtpCode.exhausted);
+    assert.equal(table.count, 20);
+    for (let other = 0; other < 20; other++) {
+      assert.equal(take(table, 7, other), srtpCode.replayed);
+      assert.equal(take(table, 8, other), 0);
+    }
   });
 
   test("SSRCs above 2^31 are found whichever way they are written", () => {
-    const table = new StreamTable();
+    const table = new StreamTable(received);
     assert.equal(take(table, 1, 0xcafebabe | 0), 0);
     assert.equal(table.rolloverOf(0xcafebabe), 0);
     assert.equal(table.rolloverOf(0xcafebabe | 0), 0);
   });
 
   test("index 2^48 - 1 is the last", () => {
-    const table = new StreamTable();
+    const table = new StreamTable(received);
     assert.equal(take(table, 0), 0);
     enterAt(table, 1, -1);
     assert.equal(take(table, 0x7fff), 0);
@@ -84,7 +97,7 @@ suite("srtp streams", (test) => {
   });
 
   test("a counter above 2^31 goes on", () => {
-    const table = new StreamTable();
+    const table = new StreamTable(received);
     assert.equal(take(table, 0xfff0), 0);
     enterAt(table, 0xfff2, 0x7fff_ffff);
     assert.equal(take(table, 3), 0);
@@ -94,7 +107,7 @@ suite("srtp streams", (test) => {
   });
 
   test("SRTCP indices up to 2^31 - 1", () => {
-    const table = new StreamTable();
+    const table = new StreamTable(received);
     const report = (index: number): number => {
       const code = table.locateRtcp(ssrc, index);
       if (code === 0) table.commit();
@@ -117,7 +130,7 @@ suite("srtp streams", (test) => {
     );
     fc.assert(
       fc.property(fc.nat(65_535), fc.array(step, { maxLength: 300 }), (start, walk) => {
-        const table = new StreamTable();
+        const table = new StreamTable(received);
         const model = new Model();
         let sequence = start;
         for (const by of [0, ...walk]) {
