@@ -19,8 +19,9 @@ export function pairSettings(
   if (media?.pair === undefined) return undefined;
   const peerMedia = peerMediaOf(call, leg, index);
   const isLive = media.isActive && peerMedia?.isActive === true;
-  const targets = sendTargets(leg, media, media.pair, judge);
   const { security, ice, bundle } = transportSettings(leg, index);
+  // Where ICE runs with both sides' credentials it alone says where to send: an SDP may name anybody's address.
+  const targets = ice?.remote === undefined ? sendTargets(leg, media, media.pair, judge) : nowhere;
   const from = media.pair.local.rtp.ip;
   return {
     peer: isLive ? peerMedia?.pair?.id : undefined,

@@ -27,7 +27,10 @@ export function keepLatestKey(side: SdesSide): void {
   if (side.receive.length > 1) side.receive = side.receive.slice(0, 1);
 }
 
-/** The line of our offer that an answer takes, and the answer's own; undefined: it takes none of them. */
+/**
+ * The line of our offer that an answer takes, and the answer's own; undefined: it takes none of them. An answer that
+ * leaves encryption or authentication out where the offer had it takes nothing (RFC 4568 section 6.3).
+ */
 export function takenLine(
   told: readonly SdesLine[],
   answered: readonly CryptoAttribute[],
@@ -36,12 +39,22 @@ export function takenLine(
     // Some answer under a tag of their own: the suite alone tells then.
     for (const theirs of answered) {
       const ours = told.find(
-        ({ tag, key }) => key.suite === theirs.key.suite && (!needsTag || tag === theirs.tag),
+        ({ tag, key }) =>
+          key.suite === theirs.key.suite && !isWeaker(theirs.key, key) && (!needsTag || tag === theirs.tag),
       );
       if (ours !== undefined) return { ours, theirs };
     }
   }
   return undefined;
+}
+
+/** True if `a` protects less than `b`. */
+function isWeaker(a: SrtpKey, b: SrtpKey): boolean {
+  return (
+    (!a.encryptsRtp && b.encryptsRtp) ||
+    (!a.encryptsRtcp && b.encryptsRtcp) ||
+    (!a.authenticatesRtp && b.authenticatesRtp)
+  );
 }
 
 /** This party answered our offer. False when it took no line of it. */

@@ -58,7 +58,13 @@ export function linesToOffer(
       lines.push({ tag: freeTag(lines), key, lifetime: lifetimeOf(sdes), isOurs: true });
     }
   }
+  // What one party is content with need not be the other's first choice.
+  lines.sort((a, b) => Number(isWeak(a.key)) - Number(isWeak(b.key)));
   return ranked(lines, sdes.order);
+}
+
+function isWeak(key: SrtpKey): boolean {
+  return key.suite.startsWith("NULL") || !key.encryptsRtp || !key.encryptsRtcp || !key.authenticatesRtp;
 }
 
 /** Whether `linesToOffer` would find any. */

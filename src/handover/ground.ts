@@ -87,9 +87,12 @@ export function isProvisional(ground: Ground, slot: number): boolean {
   return (ground.table.words[slot * slotWords + word.pending]! & watch.provisional) !== 0;
 }
 
-/** True while the target is not to follow what is received. */
+/**
+ * True while the target is not to follow what is received. Under ICE it follows what ICE selects and nothing else: a
+ * source that asks for media has to show that it wants it (RFC 8445 section 19.5.1, RFC 7675 section 5.1).
+ */
 export function keepsTarget(settings: SlotSettings): boolean {
-  return settings.isAsymmetric || settings.learningMode === learning.off;
+  return settings.isAsymmetric || settings.hasIce || settings.learningMode === learning.off;
 }
 
 /** True while a changed SDP makes the party's addresses new. */

@@ -160,6 +160,17 @@ suite("call: SDES answers", (test) => {
     assert.equal(portIn(toAlice), 0);
   });
 
+  test("an answer that drops encryption we offered takes nothing, and weak lines of the offerer are no first choice", () => {
+    const lab = secureLab();
+    const open = cryptoLine(1, "AES_CM_128_HMAC_SHA1_80", 1, " UNENCRYPTED_SRTP");
+    const told = toSavp(lab, { only: ["AES_CM_128_HMAC_SHA1_80"] });
+    assert.deepEqual(suitesOf(told), ["AES_CM_128_HMAC_SHA1_80"]);
+    assert.match(lab.body(answer({ sdp: bobs([open]) })), /^m=audio 0 /m);
+    const other = secureLab();
+    const lines = mediaOf(other.body(offer({ sdp: secure([open, line32]) }))).crypto;
+    assert.deepEqual([lines[0]?.tag, lines.at(-1)?.tag], [2, 1]);
+  });
+
   test("a plain answer to a secure offer is not taken, be it without keys or with a plain profile", () => {
     for (const dtls of ["off", undefined] as const) {
       const lab = secureLab();

@@ -133,12 +133,12 @@ suite("handover: verified packets", (test) => {
 
 suite("handover: ICE and DTLS", (test) => {
   test("a nominated check and a DTLS handshake prove their source, whoever speaks", () => {
-    const proofs: readonly ((leg: Leg) => void)[] = [
-      (leg) => leg.policy.iceCheck(factsFrom(moved), true, leg.nowMs),
-      (leg) => leg.policy.dtlsVerified(factsFrom(moved), leg.nowMs),
+    const proofs: readonly (readonly [boolean, (leg: Leg) => void])[] = [
+      [true, (leg) => leg.policy.iceCheck(factsFrom(moved), true, leg.nowMs)],
+      [false, (leg) => leg.policy.dtlsVerified(factsFrom(moved), leg.nowMs)],
     ];
-    for (const proof of proofs) {
-      const leg = new Leg().open(withIce);
+    for (const [hasIce, proof] of proofs) {
+      const leg = new Leg().open({ ...withIce, hasIce });
       leg.talk(new Phone(sdp), 3);
       proof(leg);
       assert.deepEqual(state(leg), [moved, "cryptographic", moved]);
@@ -163,6 +163,17 @@ suite("handover: ICE and DTLS", (test) => {
     leg.wait(200);
     assert.equal(leg.send(new Phone(sdp, 8).next()), verdict.relay);
     assert.equal(leg.proven(), sdp);
+  });
+
+  test("under ICE nothing but its selection moves the target: whoever is to be sent media must want it", () => {
+    const leg = new Leg().open(withIce);
+    const before = leg.target();
+    leg.policy.iceCheck(factsFrom(moved), false, leg.nowMs);
+    leg.send(new Phone(moved).next());
+    leg.policy.dtlsVerified(factsFrom(moved), leg.nowMs);
+    assert.deepEqual([leg.proven(), leg.target()], [moved, before]);
+    leg.policy.iceCheck(factsFrom(moved), true, leg.nowMs);
+    assert.equal(leg.target(), moved);
   });
 
   test("a provisional source yields at once to one with a valid check", () => {
