@@ -41,10 +41,18 @@ export function cryptoPlaces(capacitySlots: number): number {
 /** May a packet go on as it came: never, always, or if it is the key of the way out that accepts it. */
 export const passage = { never: 0, always: 1, byKey: 2 } as const;
 
-interface SlotKeys extends DecodedKeys {
+/** A class, so that all have one shape: they are read once per packet. */
+class SlotKeys {
+  readonly receive: readonly SrtpKey[];
+  readonly send: SrtpKey | undefined;
   /** The keys of the way out that `passage` was told of last, and what it was. */
-  other: SlotKeys | undefined;
-  passage: number;
+  other: SlotKeys | undefined = undefined;
+  passage: number = passage.never;
+
+  constructor({ receive, send }: DecodedKeys) {
+    this.receive = receive;
+    this.send = send;
+  }
 }
 
 export class Protection {
@@ -71,7 +79,7 @@ export class Protection {
     const at = this.#keysSlot(slot);
     const before = this.#keys[at]?.send;
     this.#crypto?.setKeys(2 * at, keys.receive, keys.send);
-    this.#keys[at] = { ...keys, other: undefined, passage: passage.never };
+    this.#keys[at] = new SlotKeys(keys);
     if (before === undefined || keys.send === undefined) return before !== keys.send;
     return !isSameKey(before, keys.send);
   }
