@@ -2,8 +2,8 @@
 
 import type { SrtpKey, SrtpSuite } from "../core/plan/security.ts";
 import type { Random } from "../core/random.ts";
+import { suiteSizes, suitesByStrength } from "../core/srtp-suites.ts";
 import type { CryptoAttribute } from "../sdp/crypto-attribute.ts";
-import { srtpSuites, suiteSizes } from "../sdp/crypto-suites.ts";
 import type { SdesOptions } from "./requests.ts";
 import type { SdesLine, SdesSide } from "./security-state.ts";
 
@@ -52,7 +52,7 @@ export function linesToOffer(
     lines.push({ key, tag: freeTag(lines), lifetime: lifetimeOf(sdes), isOurs: true });
   }
   if (!sdes.addsNone) {
-    for (const suite of srtpSuites) {
+    for (const suite of suitesByStrength) {
       if (has(suite) || isExcluded(suite, sdes) || !isOfferedByItself(suite, sdes)) continue;
       const key = withWishedUses(freshKey(suite, wish.random), sdes);
       lines.push({ tag: freeTag(lines), key, lifetime: lifetimeOf(sdes), isOurs: true });
@@ -78,7 +78,7 @@ export function hasLinesToOffer(
   const isPossible = (suite: SrtpSuite): boolean => !isExcluded(suite, sdes);
   return (
     passed.some(({ key }) => isPossible(key.suite)) ||
-    srtpSuites.some((suite) => isPossible(suite) && isOfferedByItself(suite, sdes))
+    suitesByStrength.some((suite) => isPossible(suite) && isOfferedByItself(suite, sdes))
   );
 }
 

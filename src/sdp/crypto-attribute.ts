@@ -2,7 +2,8 @@
 import { Buffer } from "node:buffer";
 import { cryptoLinesPerMediaMax } from "../core/limits.ts";
 import type { SrtpKey } from "../core/plan/security.ts";
-import { parseSuite, type SuiteSizes, suiteSizes } from "./crypto-suites.ts";
+import { type SuiteSizes, suiteSizes } from "../core/srtp-suites.ts";
+import { parseSuite } from "./crypto-suites.ts";
 import type { SdpLine } from "./description.ts";
 
 export interface CryptoAttribute {

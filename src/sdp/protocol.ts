@@ -45,25 +45,3 @@ export function transportProtocol(name: string): TransportProtocol {
   if (found !== undefined) return found;
   return { name, transport: "raw", isSecure: false, hasFeedback: false, isDtls: false, isKnown: false };
 }
-
-/** How media is keyed: not at all, by a=crypto, by DTLS. */
-export type Keying = "none" | "sdes" | "dtls";
-
-/** The profile of RTP with these traits: `RTP/AVP`, `UDP/TLS/RTP/SAVPF`, ... */
-export function rtpProfile(keying: Keying, hasFeedback: boolean): string {
-  const prefix = { none: "RTP/AVP", sdes: "RTP/SAVP", dtls: "UDP/TLS/RTP/SAVP" }[keying];
-  return hasFeedback ? `${prefix}F` : prefix;
-}
-
-/** The same profile under other keys, feedback as it was; what is no RTP stays. */
-export function withKeying(name: string, keying: Keying): string {
-  const { transport, hasFeedback } = transportProtocol(name);
-  return transport === "rtp" ? rtpProfile(keying, hasFeedback) : name;
-}
-
-/** The same profile with or without feedback, its keys as they were; what is no RTP stays. */
-export function withFeedback(name: string, hasFeedback: boolean): string {
-  const { transport, isSecure, isDtls } = transportProtocol(name);
-  if (transport !== "rtp") return name;
-  return rtpProfile(isDtls ? "dtls" : isSecure ? "sdes" : "none", hasFeedback);
-}

@@ -1,38 +1,34 @@
 /** The crypto suites and what follows from each (RFC 3711 section 8.2, RFC 4568 section 6.2, RFC 6188, RFC 7714 section 12). */
 import type { SrtpKey, SrtpSuite } from "../core/plan/security.ts";
+import { type SuiteSizes, suiteSizes } from "../core/srtp-suites.ts";
 
-export interface SuiteFacts {
+export interface SuiteFacts extends SuiteSizes {
   readonly cipher: "ctr" | "gcm" | "none";
-  /** Of the master key; session keys of the cipher have the same. */
-  readonly keyBytes: number;
-  /** Of the master salt; session salts have the same. */
-  readonly saltBytes: number;
   /** On an RTP packet. */
   readonly tagBytes: number;
   /** On an RTCP packet: the suites with 32 bits shorten the RTP tag alone (RFC 4568 section 6.2.2). */
   readonly rtcpTagBytes: number;
-  readonly isAead: boolean;
 }
 
-function counterMode(cipher: "ctr" | "none", keyBytes: number, tagBytes: number): SuiteFacts {
-  return { cipher, keyBytes, saltBytes: 14, tagBytes, rtcpTagBytes: 10, isAead: false };
+function counterMode(suite: SrtpSuite, cipher: "ctr" | "none", tagBytes: number): SuiteFacts {
+  return { cipher, tagBytes, rtcpTagBytes: 10, ...suiteSizes(suite) };
 }
 
-function galois(keyBytes: number): SuiteFacts {
-  return { cipher: "gcm", keyBytes, saltBytes: 12, tagBytes: 16, rtcpTagBytes: 16, isAead: true };
+function galois(suite: SrtpSuite): SuiteFacts {
+  return { cipher: "gcm", tagBytes: 16, rtcpTagBytes: 16, ...suiteSizes(suite) };
 }
 
 const facts: Readonly<Record<SrtpSuite, SuiteFacts>> = {
-  AES_CM_128_HMAC_SHA1_80: counterMode("ctr", 16, 10),
-  AES_CM_128_HMAC_SHA1_32: counterMode("ctr", 16, 4),
-  AES_192_CM_HMAC_SHA1_80: counterMode("ctr", 24, 10),
-  AES_192_CM_HMAC_SHA1_32: counterMode("ctr", 24, 4),
-  AES_256_CM_HMAC_SHA1_80: counterMode("ctr", 32, 10),
-  AES_256_CM_HMAC_SHA1_32: counterMode("ctr", 32, 4),
-  AEAD_AES_128_GCM: galois(16),
-  AEAD_AES_256_GCM: galois(32),
-  NULL_HMAC_SHA1_80: counterMode("none", 16, 10),
-  NULL_HMAC_SHA1_32: counterMode("none", 16, 4),
+  AES_CM_128_HMAC_SHA1_80: counterMode("AES_CM_128_HMAC_SHA1_80", "ctr", 10),
+  AES_CM_128_HMAC_SHA1_32: counterMode("AES_CM_128_HMAC_SHA1_32", "ctr", 4),
+  AES_192_CM_HMAC_SHA1_80: counterMode("AES_192_CM_HMAC_SHA1_80", "ctr", 10),
+  AES_192_CM_HMAC_SHA1_32: counterMode("AES_192_CM_HMAC_SHA1_32", "ctr", 4),
+  AES_256_CM_HMAC_SHA1_80: counterMode("AES_256_CM_HMAC_SHA1_80", "ctr", 10),
+  AES_256_CM_HMAC_SHA1_32: counterMode("AES_256_CM_HMAC_SHA1_32", "ctr", 4),
+  AEAD_AES_128_GCM: galois("AEAD_AES_128_GCM"),
+  AEAD_AES_256_GCM: galois("AEAD_AES_256_GCM"),
+  NULL_HMAC_SHA1_80: counterMode("NULL_HMAC_SHA1_80", "none", 10),
+  NULL_HMAC_SHA1_32: counterMode("NULL_HMAC_SHA1_32", "none", 4),
 };
 
 export const srtpSuites = Object.keys(facts) as readonly SrtpSuite[];

@@ -7,7 +7,7 @@ import { directionOf, withoutReceiving } from "../../../src/sdp/direction.ts";
 import type { ReplaceItem } from "../../../src/sdp/edits.ts";
 import { orderOpusParameters } from "../../../src/sdp/opus-parameters.ts";
 import { chooseOrigin, nextVersion, type Origin, parseOrigin, printOrigin } from "../../../src/sdp/origin.ts";
-import { rtpProfile, transportProtocol, withFeedback, withKeying } from "../../../src/sdp/protocol.ts";
+import { transportProtocol } from "../../../src/sdp/protocol.ts";
 import { parseRtcpAttribute } from "../../../src/sdp/rtcp-attribute.ts";
 import { staticPayload } from "../../../src/sdp/static-payloads.ts";
 import { suite } from "../../support/suite.ts";
@@ -71,19 +71,6 @@ suite("sdp/views", (test) => {
       "inactive",
       "inactive",
     ]);
-  });
-
-  test("from one profile of RTP to another", () => {
-    assert.equal(rtpProfile("none", false), "RTP/AVP");
-    assert.equal(rtpProfile("dtls", true), "UDP/TLS/RTP/SAVPF");
-    assert.equal(withKeying("rtp/avpf", "sdes"), "RTP/SAVPF");
-    assert.equal(withKeying("RTP/SAVP", "dtls"), "UDP/TLS/RTP/SAVP");
-    assert.equal(withKeying("UDP/TLS/RTP/SAVPF", "none"), "RTP/AVPF");
-    assert.equal(withKeying("udptl", "dtls"), "udptl");
-    assert.equal(withFeedback("RTP/AVP", true), "RTP/AVPF");
-    assert.equal(withFeedback("RTP/SAVPF", false), "RTP/SAVP");
-    assert.equal(withFeedback("UDP/TLS/RTP/SAVP", true), "UDP/TLS/RTP/SAVPF");
-    assert.equal(withFeedback("UDP/DTLS/SCTP", true), "UDP/DTLS/SCTP");
   });
 
   test("transport protocols", () => {
