@@ -283,8 +283,11 @@ export function renewTransport(media: MediaState, { random, certificates }: Secu
   if (media.ice?.remote !== undefined) restartIce(media.ice, random);
   const { security } = media;
   if (security?.sdes !== undefined) {
-    // The new pair would begin again at indices that these keys have served for (RFC 3711 section 9.1).
-    security.sdes = { ...security.sdes, used: undefined, answered: undefined, send: undefined };
+    // The new pair would begin again at indices that these keys have served for (RFC 3711 section 9.1). The suite in
+    // use stays on offer, under a fresh key: where no other may be added it is all there is.
+    const { used } = security.sdes;
+    const renewed = used === undefined ? undefined : { ...used, isOurs: false };
+    security.sdes = { ...security.sdes, used: renewed, answered: undefined, send: undefined };
   }
   if (security?.dtls !== undefined && certificates !== undefined) {
     const { association, hash, heard, prefersServer } = security.dtls;

@@ -335,6 +335,16 @@ suite("call: SDES over the life of a call", (test) => {
     assert.notDeepEqual(lineAt(mediaOf(text).crypto, "AES_CM_128_HMAC_SHA1_80").key, before.send);
   });
 
+  test("a new pair where no suite may be added keeps the one in use, under a fresh key", () => {
+    const { lab, toBob } = established();
+    const before = lab.settingsOf(portIn(toBob)).security;
+    assert.ok(before.kind === "sdes" && before.send !== undefined);
+    const options = { direction: ["default", "inside"] as const, ...words({ addsNone: true }) };
+    const { crypto } = mediaOf(lab.body(offer({ to: "bob", sdp: sdp({ version: 2 }), options })));
+    assert.deepEqual(suitesOf(crypto), [before.send.suite]);
+    assert.notDeepEqual(crypto[0]?.key.masterKey, before.send.masterKey);
+  });
+
   test("the answerer's re-offer is answered with the key he knows", () => {
     const { lab, toBob } = established();
     const mine = cryptoLine(1, "AES_CM_128_HMAC_SHA1_80", 5);

@@ -10,6 +10,7 @@ import {
 } from "../../../src/core/address.ts";
 import { cidrContains, classifyIp, parseCidr } from "../../../src/core/address-class.ts";
 import { suite } from "../../support/suite.ts";
+import "../../support/fuzz-runs.ts";
 
 suite("core/address", (test) => {
   test("RFC 5952 section 4: canonical text", () => {
