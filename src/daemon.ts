@@ -235,7 +235,7 @@ class Building {
         { event: "source-proven" satisfies EventName, ...fields, evidence: event.evidence },
         "source proven",
       );
-    } else if (event.kind !== "opened" && event.kind !== "closed") {
+    } else if (event.kind !== "opened" && event.kind !== "closed" && event.kind !== "source-noted") {
       transports.tell(systemClock.monotonicMs(), event);
     }
     shell.relayEvent(event);

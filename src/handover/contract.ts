@@ -84,8 +84,21 @@ export const evidenceCode = {
   override: 7,
 } as const;
 
-/** Things worth an event to the operator; bounded by the relay's event ring. */
-export const handoverNote = { proven: 1, switched: 2, rolledBack: 3, struck: 4, refused: 5 } as const;
+/** Things worth an event to the operator, each with the source it concerns; bounded by the relay. */
+export const handoverNote = {
+  proven: 1,
+  switched: 2,
+  rolledBack: 3,
+  struck: 4,
+  refused: 5,
+  /** Packets of a source that may take over are kept from now on. */
+  held: 6,
+  /** A source sends the same packets as the proven one: one party over two paths. */
+  twin: 7,
+} as const;
+
+/** Of `digest` and `heldDigest`: there is no such packet. Every other value is a whole number from 0 to 2^32 - 1. */
+export const noDigest = -1;
 
 /**
  * What the policy asks of the relay. Called from within the policy; must not call back into it. Packets are released
@@ -98,9 +111,19 @@ export interface HandoverSink {
   dropHeld(slot: number, candidate: number): void;
   /** The slot's send target changed; `targetWord` tells the new one. */
   targetChanged(slot: number): void;
-  /** Send again what went out on this slot since `sinceMs` (section 4, downstream replay). */
+  /** The slot's target moved with a party that was between networks: send again what went out since `sinceMs`. */
   replay(slot: number, sinceMs: number): void;
-  note(slot: number, kind: number, evidence: number): void;
+  /** The source it is about stands in five words at `at` of `source`, which are read before this returns. */
+  note(slot: number, kind: number, evidence: number, source: Int32Array, at: number): void;
+  /** A keyed hash of the RTP packet being judged, all its bytes. Two packets with one digest are the same. */
+  digest(): number;
+  /** The same of the packet with this sequence number that is held for the candidate; `noDigest`: none is. */
+  heldDigest(slot: number, candidate: number, sequence: number): number;
+  /**
+   * The RTCP packet being judged has a report on a stream that we send from this slot's pair, and its extended sequence
+   * number is one we sent within the last 10 s: only who hears us knows it.
+   */
+  isReceipt(slot: number): boolean;
 }
 
 /** Settings of one slot, decoded from its pair's `configure`. Plain data; kept by reference until the next one. */

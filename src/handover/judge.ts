@@ -244,8 +244,8 @@ function settleNewSpeaker(ground: Ground, slot: number, nowMs: number): void {
 }
 
 function refuse(ground: Ground, slot: number, index: number, evidence: number): void {
+  ground.sink.note(slot, handoverNote.refused, evidence, ground.table.words, candidateAt(slot, index));
   dropCandidate(ground.table, ground.sink, slot, index);
-  ground.sink.note(slot, handoverNote.refused, evidence);
 }
 
 function evidenceOfClaim(wants: number): number {

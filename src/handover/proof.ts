@@ -57,7 +57,8 @@ export function prove(
   setFlag(ground, slot, slotFlag.isExact, match === hintMatch.exact);
   setFlag(ground, slot, slotFlag.lostFit | slotFlag.targetByPresence, false);
   if (evidence === evidenceCode.signalled) setFlag(ground, slot, slotFlag.generationOpen, false);
-  ground.sink.note(slot, isSwitch ? handoverNote.switched : handoverNote.proven, evidence);
+  const note = isSwitch ? handoverNote.switched : handoverNote.proven;
+  ground.sink.note(slot, note, evidence, words, base + word.proven);
   if (!keepsTarget(ground.settings[slot]!)) {
     const leavesAt = leavesAtMs(ground, slot, evidence);
     if (nowMs < leavesAt) supersede(ground, slot, leavesAt);

@@ -47,7 +47,7 @@ export function confirmByKey(ground: Ground, slot: number): void {
   words[base + word.evidence] = evidenceCode.cryptographic;
   words[base + word.provenRank] = 0;
   words[base + word.pending]! &= ~watch.provisional;
-  ground.sink.note(slot, handoverNote.proven, evidenceCode.cryptographic);
+  ground.sink.note(slot, handoverNote.proven, evidenceCode.cryptographic, words, base + word.proven);
 }
 
 /** The source in `facts` is proven whatever speaks, or keeps its proof as the best there is. */

@@ -5,7 +5,13 @@
  * wake-up, `flushEvents`. What must not get lost (closed, stopped, proven) is kept as a mark per slot and written
  * when the event ring has room, so no event is ever dropped and a slot is told of at most once per flush.
  */
-import { evidenceCode, type HandoverPolicy, type HandoverSink, handoverNote } from "../handover/contract.ts";
+import {
+  evidenceCode,
+  type HandoverPolicy,
+  type HandoverSink,
+  handoverNote,
+  noDigest,
+} from "../handover/contract.ts";
 import { Bundles } from "./bundles.ts";
 import { commandField, commandKind } from "./commands.ts";
 import { type CounterMemory, socketAt, socketField, workerField } from "./counters.ts";
@@ -211,6 +217,18 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
 
   /** Nothing is kept for replay, so there is nothing to send again. */
   replay(): void {}
+
+  digest(): number {
+    return noDigest;
+  }
+
+  heldDigest(): number {
+    return noDigest;
+  }
+
+  isReceipt(): boolean {
+    return false;
+  }
 
   note(slot: number, kind: number, _evidence: number): void {
     this.#counters.worker[workerField.notes + kind]!++;

@@ -45,6 +45,16 @@ export type RelayEvent =
       readonly source: Endpoint;
       readonly evidence: Evidence;
     }
+  /** The same and everything else the operator may want to know about sources; told at a bounded rate. */
+  | {
+      readonly kind: "source-noted";
+      readonly pair: PairId;
+      readonly component: Component;
+      readonly note: SourceNote;
+      readonly source: Endpoint;
+      /** The rule it was judged by; undefined where none applied. */
+      readonly evidence: Evidence | undefined;
+    }
   /** ICE chose where to send, or chose anew. */
   | {
       readonly kind: "ice-selected";
@@ -98,6 +108,13 @@ export type Evidence =
   | "first-speaker"
   | "new-generation"
   | "override";
+
+/**
+ * What became of a source. proven: the first one of a leg. switched: it took the leg over. rolled-back: the source before
+ * went on and has the leg again. held: its packets are kept until it is decided. twin: it sends the same packets as the
+ * proven one. struck: it contradicted the proven one and is not listened to for a while. refused: it was held, in vain.
+ */
+export type SourceNote = "proven" | "switched" | "rolled-back" | "struck" | "refused" | "held" | "twin";
 
 export interface PairSettings {
   /** What this party sends leaves from that pair; undefined: not answered yet, or nowhere to go. */

@@ -5,6 +5,7 @@ import {
   evidenceCode,
   type HandoverSink,
   handoverNote,
+  noDigest,
   PacketFacts,
   packetKind,
   type SlotSettings,
@@ -228,6 +229,18 @@ export class Leg implements HandoverSink {
 
   replay(): void {
     throw new Error("nothing is replayed");
+  }
+
+  digest(): number {
+    return noDigest;
+  }
+
+  heldDigest(): number {
+    return noDigest;
+  }
+
+  isReceipt(): boolean {
+    return false;
   }
 
   note(slot: number, kind: number, evidence: number): void {

@@ -354,8 +354,8 @@ suite("relay worker core", (test) => {
     for (let slot = 4; slot < 16; slot += 2) rig.open(slot, at("192.0.2.1", 30_000 + slot));
     rig.policy.evidence = 2;
     for (let slot = 0; slot < 8; slot++) {
-      rig.policy.sink.note(slot, handoverNote.proven, 2);
-      rig.policy.sink.note(slot, handoverNote.switched, 3);
+      rig.policy.sink.note(slot, handoverNote.proven, 2, new Int32Array(5), 0);
+      rig.policy.sink.note(slot, handoverNote.switched, 3, new Int32Array(5), 0);
     }
     for (let slot = 8; slot < 16; slot += 2) rig.command({ kind: "close", at: { slot, generation: 1 } });
     const told: number[][] = [];
