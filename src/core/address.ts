@@ -19,8 +19,12 @@ export interface Endpoint {
 /** Canonical form of an address, or undefined. Accepts no zone, no brackets, no leading zeros in a quad. */
 export function parseIp(text: string): IpAddress | undefined {
   if (text.length > 45) return undefined;
+  if (!text.includes(":")) {
+    const word = parseQuad(text);
+    return word === undefined ? undefined : formatQuad(word);
+  }
   const words = parseIpWords(text);
-  return words === undefined ? undefined : formatWords(words, text.includes(":"));
+  return words === undefined ? undefined : (compressGroups(words) as IpAddress);
 }
 
 export function familyOf(ip: IpAddress): IpFamily {
@@ -63,15 +67,18 @@ export function isUnspecified(ip: IpAddress): boolean {
  * families share one comparison on packet paths.
  */
 export function ipToWords(ip: IpAddress): IpWords {
-  if (!ip.includes(":")) return [0, 0, 0xffff, quadWord(ip)];
+  if (!ip.includes(":")) return [0, 0, 0xffff, quadToWord(ip)];
   const groups = parseIpWords(ip);
   if (groups === undefined) throw new Error("ipToWords: not a canonical address");
   const word = (index: number): number => (((groups[index] ?? 0) << 16) | (groups[index + 1] ?? 0)) >>> 0;
   return [word(0), word(2), word(4), word(6)];
 }
 
-/** Canonical, so digits and three dots; read without making anything, as every hint and target comes through here. */
-function quadWord(ip: IpAddress): number {
+/**
+ * The last of an IPv4 address's words. It is canonical, so digits and three dots; read without making anything, as
+ * every hint and target comes through here.
+ */
+export function quadToWord(ip: IpAddress): number {
   let word = 0;
   let byte = 0;
   for (let at = 0; at < ip.length; at++) {
@@ -91,17 +98,13 @@ const digitZero = 0x30;
 
 /** The inverse of `ipToWords`; an IPv4-mapped address comes back as IPv4. */
 export function ipFromWords(w0: number, w1: number, w2: number, w3: number): IpAddress {
-  const isV4 = w0 === 0 && w1 === 0 && w2 >>> 0 === 0xffff;
+  if (w0 === 0 && w1 === 0 && w2 >>> 0 === 0xffff) return formatQuad(w3);
   const groups = [w0, w1, w2, w3].flatMap((word) => [(word >>> 16) & 0xffff, word & 0xffff]);
-  return formatWords(groups, !isV4);
+  return compressGroups(groups) as IpAddress;
 }
 
-/** Eight 16-bit groups, or undefined. */
+/** Eight 16-bit groups of an IPv6 address, or undefined. */
 function parseIpWords(text: string): readonly number[] | undefined {
-  if (!text.includes(":")) {
-    const quad = parseQuad(text);
-    return quad === undefined ? undefined : [0, 0, 0, 0, 0, 0xffff, quad[0], quad[1]];
-  }
   const halves = text.split("::");
   if (halves.length > 2) return undefined;
   const head = parseGroups(halves[0] ?? "", halves.length === 1);
@@ -120,7 +123,7 @@ function parseGroups(text: string, mayEndInQuad: boolean): number[] | undefined 
     if (mayEndInQuad && index === parts.length - 1 && part.includes(".")) {
       const quad = parseQuad(part);
       if (quad === undefined) return undefined;
-      groups.push(...quad);
+      groups.push(quad >>> 16, quad & 0xffff);
     } else {
       if (!/^[0-9a-fA-F]{1,4}$/.test(part)) return undefined;
       groups.push(Number.parseInt(part, 16));
@@ -129,25 +132,33 @@ function parseGroups(text: string, mayEndInQuad: boolean): number[] | undefined 
   return groups;
 }
 
-function parseQuad(text: string): readonly [number, number] | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
-  if (match === null) return undefined;
-  const bytes: number[] = [];
-  for (const part of match.slice(1)) {
-    const value = Number(part);
-    if (value > 255 || (part.length > 1 && part.startsWith("0"))) return undefined;
-    bytes.push(value);
+/** Of a dotted quad, without leading zeros; undefined for anything else. */
+function parseQuad(text: string): number | undefined {
+  let word = 0;
+  let byte = 0;
+  let digits = 0;
+  let dots = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === dot) {
+      if (digits === 0) return undefined;
+      word = (word << 8) | byte;
+      byte = 0;
+      digits = 0;
+      dots++;
+    } else {
+      const digit = code - digitZero;
+      if (digit < 0 || digit > 9 || (digits > 0 && byte === 0)) return undefined;
+      byte = byte * 10 + digit;
+      digits++;
+      if (byte > 255) return undefined;
+    }
   }
-  const [a = 0, b = 0, c = 0, d = 0] = bytes;
-  return [(a << 8) | b, (c << 8) | d];
+  return dots === 3 && digits > 0 ? ((word << 8) | byte) >>> 0 : undefined;
 }
 
-function formatWords(groups: readonly number[], isV6: boolean): IpAddress {
-  if (!isV6) {
-    const [high = 0, low = 0] = groups.slice(6);
-    return `${high >>> 8}.${high & 255}.${low >>> 8}.${low & 255}` as IpAddress;
-  }
-  return compressGroups(groups) as IpAddress;
+function formatQuad(word: number): IpAddress {
+  return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}` as IpAddress;
 }
 
 /** RFC 5952 section 4: lower case, no leading zeros, the first longest run of two or more zero groups as `::`. */

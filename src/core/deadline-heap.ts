@@ -14,9 +14,7 @@ export class DeadlineHeap<Name> {
       this.delete(name);
       return;
     }
-    const at = this.#positions.get(name) ?? this.#names.length;
-    this.#place(at, name, atMs);
-    this.#settle(at);
+    this.#settle(this.#positions.get(name) ?? this.#names.length, name, atMs);
   }
 
   delete(name: Name): void {
@@ -26,8 +24,7 @@ export class DeadlineHeap<Name> {
     const lastName = this.#names.pop();
     const lastTime = this.#times.pop();
     if (lastName === undefined || lastTime === undefined || lastName === name) return;
-    this.#place(at, lastName, lastTime);
-    this.#settle(at);
+    this.#settle(at, lastName, lastTime);
   }
 
   firstName(): Name | undefined {
@@ -39,33 +36,34 @@ export class DeadlineHeap<Name> {
     return this.#times[0] ?? Number.POSITIVE_INFINITY;
   }
 
-  #place(at: number, name: Name, atMs: number): void {
-    this.#names[at] = name;
-    this.#times[at] = atMs;
-    this.#positions.set(name, at);
-  }
-
-  #settle(start: number): void {
+  /** Moves others out of the way, from `start` on, until the name can stand. */
+  #settle(start: number, name: Name, atMs: number): void {
     let at = start;
-    while (at > 0 && this.#time(at) < this.#time((at - 1) >> 1)) at = this.#swap(at, (at - 1) >> 1);
+    while (at > 0 && atMs < this.#time((at - 1) >> 1)) at = this.#move((at - 1) >> 1, at);
     for (;;) {
       const left = 2 * at + 1;
       const least = this.#time(left + 1) < this.#time(left) ? left + 1 : left;
-      if (this.#time(least) >= this.#time(at)) return;
-      at = this.#swap(at, least);
+      if (this.#time(least) >= atMs) break;
+      at = this.#move(least, at);
     }
+    this.#place(at, name, atMs);
   }
 
   #time(at: number): number {
     return this.#times[at] ?? Number.POSITIVE_INFINITY;
   }
 
-  #swap(from: number, to: number): number {
-    const [name, time] = [this.#names[from], this.#times[from]];
-    const [otherName, otherTime] = [this.#names[to], this.#times[to]];
-    if (name === undefined || otherName === undefined) throw new Error("deadlines: a place without a name");
-    this.#place(from, otherName, otherTime ?? 0);
-    this.#place(to, name, time ?? 0);
-    return to;
+  /** The place that is free now. */
+  #move(from: number, to: number): number {
+    const name = this.#names[from];
+    if (name === undefined) throw new Error("deadlines: a place without a name");
+    this.#place(to, name, this.#time(from));
+    return from;
+  }
+
+  #place(at: number, name: Name, atMs: number): void {
+    this.#names[at] = name;
+    this.#times[at] = atMs;
+    this.#positions.set(name, at);
   }
 }

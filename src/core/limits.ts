@@ -82,6 +82,15 @@ export const ssrcsPerSlotMax = 8;
 export const candidatesPerSlotMax = 8;
 /** Handover: candidates of one /24 or /64, so that one network cannot fill the table. */
 export const candidatesPerNetworkMax = 2;
+/** Handover: sources that lost a leg and are remembered, the one that was proven first always among them. */
+export const rememberedSourcesPerSlotMax = 4;
+/** Handover: strikes kept per socket; who has more sources than that is refused by what they send, not by a strike. */
+export const strikesPerSlotMax = 4;
+/** Handover: streams of a worker read over two paths at once, and those of one socket. A window has 600 bytes. */
+export const twinWindowsMax = 256;
+export const twinWindowsPerSlotMax = 4;
+/** Handover: packets of a stream that are told apart from their copies over another path; a power of two. */
+export const twinWindowPackets = 128;
 /** Handover: hints kept per socket. */
 export const hintsPerSlotMax = 8;
 /** Handover: packets kept per stream while the party's SDP is unknown: 1 s at 20 ms. */
@@ -90,6 +99,19 @@ export const heldPacketsPerStreamMax = 50;
 export const heldAgeMsMax = 1_000;
 /** Handover: other sockets of the same party that may vouch for a source. */
 export const siblingsPerSlotMax = 8;
+
+/** Telemetry: notes about sources kept per open pair; most pairs have two. */
+export const notesPerPairMax = 16;
+/** ng: candidates and notes about sources in one reply to `query`, some 150 bytes each; calls of two parties have 8. */
+export const querySourcesMax = 64;
+/** Telemetry: log lines about the sources of one call, at once and then a second; a handover is two or three. */
+export const sourceLinesPerCallBurstMax = 16;
+export const sourceLinesPerCallPerSecMax = 1;
+/** Telemetry: of all calls together. 1,000 phones may change networks at once, where a site loses its uplink. */
+export const sourceLinesBurstMax = 1_000;
+export const sourceLinesPerSecMax = 100;
+/** Telemetry: calls whose lines are counted at once; beyond it the one longest quiet starts anew. */
+export const sourceLineCallsMax = 4_096;
 
 /** SRTP: keys tried on what a pair receives, one a live branch and generation: what a forged packet can cost at most. */
 export const receiveKeysPerPairMax = 4;
@@ -100,6 +122,8 @@ export const replayWindowPackets = 128;
 export const srtpSsrcsReceivedMax = 64;
 /** SRTP: SSRCs that one key of ours ever protects. Further ones are refused: none may be forgotten, or its indices come twice. */
 export const srtpSsrcsSentMax = 512;
+/** SRTP: former send keys of a pair whose indices are kept, in case they come back: a re-offer may go through the suites. */
+export const sendKeysParkedPerPairMax = 4;
 
 /** Relay: a datagram that fits an arena slot: Ethernet MTU with room to spare. */
 export const packetSizeBytesMax = 1_600;
@@ -135,6 +159,30 @@ export const packetsDownPerTurnMax = 64;
 export const iceLocalUfragSizeBytesMax = 32;
 /** Handover: sources with a valid ICE check kept per socket; the one unchecked for longest goes. */
 export const checkedSourcesPerSlotMax = 8;
+/**
+ * Replay: what one socket's party gets again after it changed its network, at most: the age, packets and bytes. 40 ms before
+ * the last sign of life, the gap and the hold time make 200 ms of audio in most cases; video's bursts are cut at 32 packets.
+ */
+export const replayAgeMsMax = 200;
+export const replayPacketsMax = 32;
+export const replaySizeBytesMax = 32 * 1024;
+/** Replay: packets sent at once; then one a millisecond, so that a narrow path is not flooded with the past. */
+export const replayBurstPacketsMax = 4;
+/** Replay: sockets of a worker that are served at the same time; a network of phones that moves at once has some dozen. */
+export const replaysAtOnceMax = 256;
+/** Replay: one socket is served again after so long at the earliest. */
+export const replayIntervalMsMin = 2_000;
+/** Relay: notes about sources that a socket tells main, a second and at once; all of them are counted. */
+export const notesPerSlotPerSecMax = 8;
+export const notesPerSlotBurstMax = 16;
+/**
+ * Relay: of all sockets of a worker together, of decisions and of suspicions each, so that who causes the latter cannot hide
+ * the former: each may be a line of the log.
+ */
+export const notesPerWorkerPerSecMax = 500;
+export const notesPerWorkerBurstMax = 1_000;
+/** Relay: time in which a number we sent may come back in a receiver report; reports come every 5 s (RFC 3550 section 6.2). */
+export const receiptAgeMsMax = 10_000;
 /** Bundle: bytes of a mid that is looked for in RTP; browsers number their m-lines. */
 export const bundleMidSizeBytesMax = 32;
 /** Bundle: header extension elements of a packet looked at for its mid, before its tag is checked; 14 is what one-byte headers have numbers for. */
@@ -166,6 +214,13 @@ export const dtlsHandshakeMsMax = 30_000;
 /** DTLS: handshakes begun for one association, at once and then a second; each costs a third of a millisecond of CPU. */
 export const dtlsHandshakeBurstMax = 8;
 export const dtlsHandshakesPerSecMax = 2;
+/** DTLS: handshakes begun with sources nobody vouches for, of all associations, a second and at once: a fifth of a core at most. */
+export const dtlsStrangersPerSecMax = 200;
+export const dtlsStrangersBurstMax = 200;
+/** DTLS: as client, the first pause after a handshake that failed; then doubled, up to `dtlsHandshakeMsMax`. */
+export const dtlsClientPauseMsMin = 1_000;
+/** DTLS: as client, other ports of the peer's IP that were followed in vain, and are not again. */
+export const dtlsClientRefusedMax = 8;
 /** DTLS: HelloVerifyRequests sent for one association, at once and then a second; the real party needs one or two. */
 export const dtlsCookieBurstMax = 20;
 export const dtlsCookiesPerSecMax = 20;
@@ -186,3 +241,64 @@ export const icePairsMax = 100;
 export const iceLearnedQuietMsMin = 5_000;
 /** ICE: transactions of a pair whose answer still counts: consent checks of 30 s, every 5 s, and some more. */
 export const iceTransactionsPerPairMax = 8;
+
+/** TURN: allocations at once, those whose sockets are being opened included; an option moves it. */
+export const turnAllocationsMax = 20_000;
+/** TURN: peers of one allocation; a browser has as many as the other side has candidates, some dozen. */
+export const turnPermissionsPerAllocationMax = 128;
+/** TURN: channels of one allocation, those in their five minutes of rest included. */
+export const turnChannelsPerAllocationMax = 128;
+/** TURN: permissions and channels of all allocations in one worker: four peers for each of a full house. */
+export const turnPermissionsPerWorkerMax = 80_000;
+export const turnChannelsPerWorkerMax = 80_000;
+/** TURN: peer connections of one allocation (RFC 6062 section 5.2), asked for, offered or joined. */
+export const turnConnectionsPerAllocationMax = 32;
+/** TURN: ports kept for a RESERVATION-TOKEN; each is a socket nobody uses yet. */
+export const turnReservationsMax = 1_024;
+/** TURN: a reserved port waits so long (RFC 8656 section 7.2 wants 30 s at least). */
+export const turnReservationMs = 30_000;
+/** TURN: a peer is waited for so long, and a data connection for its client (RFC 6062 sections 5.2 and 5.3). */
+export const turnConnectionMsMax = 30_000;
+/** TURN: a client that moved and sends nothing has its packets sent to the new place after so long. */
+export const turnMoveMsMax = 30_000;
+/** TURN: replies remembered for retransmissions, of the requests that cannot be carried out twice; beyond it the oldest goes. */
+export const turnRepliesMax = 16_384;
+/** TURN: and for so long: a client's last retransmission comes after 39.5 s (RFC 8489 section 6.2.1). */
+export const turnReplyTtlMs = 40_000;
+/** TURN: counters that unauthenticated sources share by hash, so that a flood of addresses takes no more memory. */
+export const turnChallengeBuckets = 65_536;
+/** TURN: error replies to one source that proved nothing, at once; an office behind one address starts together. */
+export const turnChallengeBurst = 100;
+/** TURN: keys of time-limited users remembered; each saves an HMAC a secret. */
+export const turnKeysRememberedMax = 4_096;
+/** TURN: bytes of a USERNAME (RFC 8489 section 14.3). */
+export const turnUsernameSizeBytesMax = 508;
+/** TURN: shared secrets of time-limited users valid at once; a wrong password is tried against each. */
+export const turnSecretsMax = 8;
+/** TURN: deadlines looked at in one turn of the main thread; the rest is due at once again. */
+export const turnTimeoutsPerTurnMax = 256;
+/** TURN: bandwidth caps let through this much time's worth of bytes at once: a key frame is no excess. */
+export const turnBandwidthBurstMs = 1_000;
+/** TURN: connections of clients over TCP and TLS at once, of all and of one source; an office behind one address has hundreds. */
+export const turnStreamsMax = 20_000;
+export const turnStreamsPerSourceMax = 1_000;
+/** TURN: TLS connections that may begin a second and at once; a handshake is a millisecond of the main thread. */
+export const turnHandshakesPerSecMax = 300;
+export const turnHandshakesBurstMax = 600;
+/** TURN: DTLS associations of clients at once, of all and of one source; each is some 20 KB outside our heap. */
+export const turnAssociationsMax = 4_000;
+export const turnAssociationsPerSourceMax = 200;
+/** TURN: answers to a first ClientHello a second, of all sources: each is a datagram to an address that may be forged. */
+export const turnCookiesPerSecMax = 2_000;
+/** TURN: a connection has to say something that we understand in this time. */
+export const turnFirstWordMsMax = 10_000;
+/** TURN: a connection without an allocation is closed after so long in silence, and a message that began must end in it. */
+export const turnQuietMsMax = 60_000;
+/** TURN: bytes that wait for a slow stream client; above it media is dropped, and above twice as much the client. */
+export const turnQueueSizeBytesMax = 64 * 1024;
+/** TURN: datagrams of one socket of node's that the kernel has not taken yet. */
+export const turnPendingSendsMax = 256;
+/** TURN: ports tried for one relay before giving up; each was held by another process. */
+export const turnBindAttemptsMax = 64;
+/** TURN: ports left over beside single relays before they are drawn again; a port that is drawn from few is guessed. */
+export const turnSparePortsMin = 16;

@@ -92,20 +92,31 @@ export function noteCandidate(
   }
   const ahead = (facts.sequence - words[at + candidate.sequence]!) & 0xffff;
   const isSameRun = words[at + candidate.ssrc] === facts.ssrc;
-  if (isSameRun && (ahead === 0 || ahead > 0x10000 - reorderMax)) return;
+  if (isSameRun && (ahead === 0 || ahead > 0x10000 - reorderMax)) {
+    noteFirst(words, at, facts.sequence);
+    return;
+  }
   const before = words[at + candidate.timestamp]!;
   const isComparable = words[at + candidate.payloadType] === facts.payloadType;
   const isRegular =
     isSameRun && ahead <= reorderMax && (!isComparable || isTimely(facts, before, elapsedMs, settings));
-  if (words[at + candidate.ssrc] !== facts.ssrc) {
-    words[at + candidate.claim] = (facts.sequence << 8) | (words[at + candidate.claim]! & 0xff);
-  }
+  if (words[at + candidate.ssrc] !== facts.ssrc) setFirst(words, at, facts.sequence);
   words[at + candidate.ssrc] = facts.ssrc;
   words[at + candidate.sequence] = facts.sequence;
   words[at + candidate.timestamp] = facts.timestamp;
   words[at + candidate.payloadType] = facts.payloadType;
   words[at + candidate.packets] = isRegular ? words[at + candidate.packets]! + 1 : 1;
   if (!isRegular) reals[(at + candidate.firstAt) >>> 1] = nowMs;
+}
+
+/** A packet that was overtaken may be the first of all. */
+function noteFirst(words: Int32Array, at: number, sequence: number): void {
+  const first = (words[at + candidate.claim]! >>> 8) & 0xffff;
+  if (((first - sequence) & 0xffff) < reorderMax) setFirst(words, at, sequence);
+}
+
+function setFirst(words: Int32Array, at: number, sequence: number): void {
+  words[at + candidate.claim] = (sequence << 8) | (words[at + candidate.claim]! & 0xff);
 }
 
 export function dropCandidate(table: SlotTable, sink: HandoverSink, slot: number, index: number): void {

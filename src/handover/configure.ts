@@ -6,6 +6,7 @@ import {
   type Ground,
   hasFlag,
   isProven,
+  isRtcp,
   keepsTarget,
   provenAt,
   setFlag,
@@ -21,9 +22,9 @@ import {
   isSameIp,
   matchHints,
 } from "./hints.ts";
-import { isRtcp } from "./judge.ts";
-import { aimRtcp, forgetStreams, setTarget } from "./proof.ts";
+import { forgetStreams } from "./proof.ts";
 import { real, slotFlag, slotWords, word } from "./slot-table.ts";
+import { aimRtcp, setTarget } from "./targets.ts";
 import { doubtfulTargetMs, newGenerationMs, supersededMs } from "./timing.ts";
 import { leaveIce } from "./vouching.ts";
 

@@ -5,10 +5,12 @@ import type { Deadlines } from "./deadlines.ts";
 import { hintMatch, isSameIp, matchHints } from "./hints.ts";
 import { real, type SlotTable, slotWords, watch, word } from "./slot-table.ts";
 import { rank, speakingMs } from "./timing.ts";
+import type { TwinTable } from "./twin-table.ts";
 
 export interface Ground {
   readonly table: SlotTable;
   readonly sink: HandoverSink;
+  readonly twins: TwinTable;
   readonly deadlines: Deadlines;
   /** By slot; `unsignalled` until the first `configure`. */
   readonly settings: SlotSettings[];
@@ -16,6 +18,10 @@ export interface Ground {
   readonly epochs: Int32Array;
   /** Rows of four address words and four mask words. */
   readonly trustedMedia: Int32Array;
+  /** How long an unknown address must be alone where a usable one is known, and how long a proof stays provisional. */
+  readonly settleMs: number;
+  /** Infinity: a stranger never takes a leg that signalling did not open anew. */
+  readonly relearnAfterSilenceMs: number;
   /** Source of the packet in hand, five words. */
   readonly source: Int32Array;
   /** Candidate of the packet in hand, after `hold`. */
@@ -95,9 +101,19 @@ export function keepsTarget(settings: SlotSettings): boolean {
   return settings.isAsymmetric || settings.hasIce || settings.learningMode === learning.off;
 }
 
+/** True for a socket that is RTCP's alone. */
+export function isRtcp(ground: Ground, slot: number): boolean {
+  return (slot & 1) !== 0 && ground.settings[slot]!.isRtp;
+}
+
 /** True while a changed SDP makes the party's addresses new. */
 export function isFresh(ground: Ground, slot: number, nowMs: number): boolean {
   return nowMs < timeOf(ground, slot, real.freshUntil);
+}
+
+/** True while a stranger with a new stream may be the party: its SDP changed, or it has been silent for very long. */
+export function isOpenAnew(ground: Ground, slot: number, nowMs: number): boolean {
+  return isFresh(ground, slot, nowMs) || pairSilenceMs(ground, slot, nowMs) >= ground.relearnAfterSilenceMs;
 }
 
 /** How long the proven source has been silent on this socket. */

@@ -6,12 +6,9 @@
  * and its stream's own counters.
  */
 import type { Cidr } from "../core/address-class.ts";
-import { candidatesPerSlotMax } from "../core/limits.ts";
-import { candidateAt, dropCandidate, isCandidate } from "./candidates.ts";
 import { configureSlot } from "./configure.ts";
 import {
   authResult,
-  evidenceCode,
   type HandoverPolicy,
   type HandoverSink,
   type PacketFacts,
@@ -21,27 +18,22 @@ import {
   verdict,
 } from "./contract.ts";
 import { Deadlines } from "./deadlines.ts";
-import {
-  type Ground,
-  hasFlag,
-  isFresh,
-  isProven,
-  isSpeaking,
-  isVouchedBySibling,
-  networkRows,
-  setFlag,
-  unsignalled,
-} from "./ground.ts";
-import { hintMatch, isKnownPayloadType, matchHints, sourceInto } from "./hints.ts";
+import { type Ground, hasFlag, isProven, networkRows, setFlag, timeOf, unsignalled } from "./ground.ts";
+import { hintMatch, matchHints, sourceInto } from "./hints.ts";
 import { confirm, settle } from "./judge.ts";
-import { isFromProven, keep, proveNow } from "./keep.ts";
-import { judgeNewcomer } from "./newcomer.ts";
-import { mayTakeLeg } from "./overrides.ts";
+import { isFromProven } from "./keep.ts";
+import { judgeMedia } from "./media.ts";
+
 import { showPresence } from "./presence.ts";
+import { sendAgain } from "./proof.ts";
+import { refuteCandidates } from "./refute.ts";
 import { judgeRtcp } from "./rtcp.ts";
-import { candidate, claim, real, SlotTable, slotFlag, slotWords, word } from "./slot-table.ts";
-import { claimOf } from "./speakers.ts";
+import { real, SlotTable, slotFlag, slotWords, watch, word } from "./slot-table.ts";
 import { noteStream } from "./streams.ts";
+import { bringTargetBack } from "./targets.ts";
+import { settleMsDefault } from "./timing.ts";
+import { TwinTable } from "./twin-table.ts";
+import { endTwin, judgeOwn } from "./twins.ts";
 import {
   aimByIce,
   checkSource,
@@ -55,6 +47,18 @@ import {
 export interface HandoverOptions {
   /** Networks whose sources rank above unknown ones: media gateways of trunks (`trusted-media`). */
   readonly trustedMedia?: readonly Cidr[];
+  /**
+   * How long an unknown address must be alone where a usable one is known, and how long a first speaker stays
+   * provisional (`settle-time`).
+   */
+  readonly settleMs?: number;
+  /**
+   * Without any signalling a party may come from elsewhere with a new stream once its old source has been silent for so
+   * long (`relearn-after-silence`); undefined: never.
+   */
+  readonly relearnAfterSilenceMs?: number | undefined;
+  /** Where the slots' state lies: `handoverBytes(capacitySlots)` zeroed bytes that `readSlot` may read; else its own. */
+  readonly memory?: ArrayBufferLike | undefined;
 }
 
 export class Handover implements HandoverPolicy {
@@ -62,22 +66,23 @@ export class Handover implements HandoverPolicy {
   readonly #words: Int32Array;
   readonly #reals: Float64Array;
   readonly #deadlines: Deadlines;
-  readonly #sink: HandoverSink;
   readonly #ground: Ground;
 
   constructor(capacitySlots: number, sink: HandoverSink, options: HandoverOptions = {}) {
-    this.#table = new SlotTable(capacitySlots);
+    this.#table = new SlotTable(capacitySlots, options.memory);
     this.#words = this.#table.words;
     this.#reals = this.#table.reals;
     this.#deadlines = new Deadlines(capacitySlots);
-    this.#sink = sink;
     this.#ground = {
       table: this.#table,
       sink,
+      twins: new TwinTable(),
       deadlines: this.#deadlines,
       settings: new Array<SlotSettings>(capacitySlots).fill(unsignalled),
       epochs: new Int32Array(capacitySlots),
       trustedMedia: networkRows(options.trustedMedia ?? []),
+      settleMs: options.settleMs ?? settleMsDefault,
+      relearnAfterSilenceMs: options.relearnAfterSilenceMs ?? Number.POSITIVE_INFINITY,
       source: new Int32Array(5),
       heldFor: 0,
     };
@@ -89,6 +94,7 @@ export class Handover implements HandoverPolicy {
 
   open(slot: number, _nowMs: number): void {
     const ground = this.#ground;
+    endTwin(ground, slot);
     this.#table.clear(slot);
     ground.epochs[slot]!++;
     ground.settings[slot] = unsignalled;
@@ -102,6 +108,7 @@ export class Handover implements HandoverPolicy {
 
   close(slot: number): void {
     const ground = this.#ground;
+    endTwin(ground, slot);
     this.#table.clear(slot);
     ground.epochs[slot]!++;
     ground.settings[slot] = unsignalled;
@@ -139,8 +146,12 @@ export class Handover implements HandoverPolicy {
     if (!this.#mayProve(facts) || !ground.settings[slot]!.hasIce) return;
     sourceInto(ground.source, 0, facts);
     checkSource(ground, slot);
+    const lastHeardMs = timeOf(ground, slot, real.heardAt);
+    const wasSentTo = this.targetWord(slot, 4) !== 0 && isProven(ground, slot);
     if (isNominated || !isProven(ground, slot)) proveByKey(ground, facts, nowMs);
-    if (isNominated) aimByIce(ground, slot, true);
+    if (isNominated && aimByIce(ground, slot, true) && wasSentTo) {
+      sendAgain(ground, slot, lastHeardMs, nowMs);
+    }
   }
 
   iceRevoked(slot: number): void {
@@ -178,7 +189,11 @@ export class Handover implements HandoverPolicy {
 
   /** Takes over what `copyOut` gave; the slot must be open and configured. */
   copyIn(slot: number, bytes: Uint8Array, nowMs: number): void {
+    endTwin(this.#ground, slot);
     this.#table.copyIn(slot, bytes);
+    // The windows stayed behind.
+    this.#words[slot * slotWords + word.twinRecord] = 0;
+    endTwin(this.#ground, slot);
     this.#deadlines.set(slot, nowMs);
   }
 
@@ -186,29 +201,27 @@ export class Handover implements HandoverPolicy {
     this.#reals[(base >>> 1) + real.heardAt] = nowMs;
     const { kind } = facts;
     if (kind === packetKind.rtp) noteStream(this.#table, facts, nowMs);
-    if ((this.#words[base + word.pending]! | facts.auth) !== 0) this.#lookBeside(facts, nowMs);
+    if ((this.#words[base + word.pending]! | facts.auth) !== 0) {
+      if (this.#lookBeside(facts, nowMs) === verdict.duplicate) return verdict.duplicate;
+    }
     return kind === packetKind.keepalive || kind === packetKind.stun ? verdict.consumed : verdict.relay;
   }
 
-  /** The proven source speaks under a key of ours, or while it is on probation or others wait for its silence. */
-  #lookBeside(facts: PacketFacts, nowMs: number): void {
+  /** The proven source speaks under a key of ours, or while others are read, or wait for its silence. */
+  #lookBeside(facts: PacketFacts, nowMs: number): Verdict {
     const ground = this.#ground;
     const { slot } = facts;
+    const at = slot * slotWords + word.pending;
     if (facts.auth === authResult.verified) confirmByKey(ground, slot);
-    if (this.#words[slot * slotWords + word.pending] === 0) return;
+    if (this.#words[at] === 0) return verdict.relay;
     confirm(ground, slot, nowMs);
-    if (facts.kind !== packetKind.rtp) return;
-    for (let index = 0; index < candidatesPerSlotMax; index++) {
-      if (!isCandidate(this.#table, slot, index)) continue;
-      const at = candidateAt(slot, index);
-      const wants = claimOf(ground, at);
-      if (wants !== claim.continuity && wants !== claim.continuityInPlace) continue;
-      if (this.#words[at + candidate.ssrc] !== facts.ssrc) continue;
-      // What is older than the first held packet was on its way; the same number or a newer one refutes.
-      const first = (this.#words[at + candidate.claim]! >>> 8) & 0xffff;
-      const isBehind = ((facts.sequence - first) & 0xffff) >= 0x8000;
-      if (!isBehind) dropCandidate(this.#table, this.#sink, slot, index);
+    bringTargetBack(ground, slot);
+    if (facts.kind !== packetKind.rtp) return verdict.relay;
+    if ((this.#words[at]! & watch.twin) !== 0) {
+      const outcome = judgeOwn(ground, facts, nowMs);
+      if (outcome === verdict.duplicate) return outcome;
     }
+    return refuteCandidates(ground, facts, nowMs);
   }
 
   #fromElsewhere(facts: PacketFacts, nowMs: number): Verdict {
@@ -222,73 +235,9 @@ export class Handover implements HandoverPolicy {
       return takeOver(ground, facts, nowMs);
     if (facts.kind === packetKind.rtcp) return judgeRtcp(ground, facts, settings, nowMs);
     if (facts.kind === packetKind.rtp || facts.kind === packetKind.data) {
-      return settings.isSignalled
-        ? this.#judgeMedia(facts, settings, nowMs)
-        : keep(ground, facts, claim.speaker, nowMs);
+      return judgeMedia(ground, facts, settings, nowMs);
     }
     return showPresence(ground, facts, settings, matchHints(settings, ground.source, 0), nowMs);
-  }
-
-  #judgeMedia(facts: PacketFacts, settings: SlotSettings, nowMs: number): Verdict {
-    const ground = this.#ground;
-    const { slot } = facts;
-    const match = matchHints(settings, ground.source, 0);
-    const isKnown = facts.kind === packetKind.data || isKnownPayloadType(settings, facts.payloadType);
-    if (match >= hintMatch.usableIp && !isKnown) return this.#judgeUnknownType(facts, settings, match, nowMs);
-    if (match === hintMatch.exact) return this.#judgeExact(facts, nowMs);
-    if (mayTakeLeg(ground, facts, settings, nowMs)) {
-      return proveNow(ground, facts, evidenceCode.override, nowMs);
-    }
-    const isUnproven = !isProven(ground, slot);
-    if (match === hintMatch.usableIp && (isUnproven || this.#mayReopen(slot, nowMs))) {
-      return this.#judgeAddress(facts, isUnproven, nowMs);
-    }
-    if (!isUnproven) return judgeNewcomer(ground, facts, settings, nowMs);
-    if (facts.kind === packetKind.data && isVouchedBySibling(ground, slot, ground.source, 0)) {
-      return proveNow(ground, facts, evidenceCode.signalled, nowMs);
-    }
-    if (!isKnown) return verdict.unknownPayloadType;
-    return settings.isStrict ? verdict.unprovenSource : keep(ground, facts, claim.speaker, nowMs);
-  }
-
-  /** The exact place signalling named: at once, but two such places do not take turns. */
-  #judgeExact(facts: PacketFacts, nowMs: number): Verdict {
-    const ground = this.#ground;
-    const { slot } = facts;
-    if (this.evidenceOf(slot) === evidenceCode.cryptographic) return verdict.stranger;
-    const isContested =
-      isProven(ground, slot) && hasFlag(ground, slot, slotFlag.isExact) && isSpeaking(ground, slot, nowMs);
-    if (isContested) return keep(ground, facts, claim.exact, nowMs);
-    return proveNow(ground, facts, evidenceCode.signalled, nowMs);
-  }
-
-  /** A signalled address by its IP alone: at once, while nothing else that fits speaks. */
-  #judgeAddress(facts: PacketFacts, isUnproven: boolean, nowMs: number): Verdict {
-    const ground = this.#ground;
-    const { slot } = facts;
-    const isContested =
-      isUnproven || (hasFlag(ground, slot, slotFlag.isFitting) && isSpeaking(ground, slot, nowMs));
-    return isContested
-      ? keep(ground, facts, claim.port, nowMs)
-      : proveNow(ground, facts, evidenceCode.signalled, nowMs);
-  }
-
-  /** In a new generation the signalled IP opens the leg once more. */
-  #mayReopen(slot: number, nowMs: number): boolean {
-    const ground = this.#ground;
-    return (
-      isFresh(ground, slot, nowMs) &&
-      hasFlag(ground, slot, slotFlag.generationOpen) &&
-      this.evidenceOf(slot) !== evidenceCode.cryptographic
-    );
-  }
-
-  /** A payload type nobody offered is a keepalive (RFC 6263 section 4.6), until it proves to be a stream. */
-  #judgeUnknownType(facts: PacketFacts, settings: SlotSettings, match: number, nowMs: number): Verdict {
-    const ground = this.#ground;
-    if (isProven(ground, facts.slot)) return verdict.unknownPayloadType;
-    showPresence(ground, facts, settings, match, nowMs);
-    return keep(ground, facts, claim.speaker, nowMs) === verdict.relay ? verdict.relay : verdict.consumed;
   }
 
   /** Port 0 is no source, and a closed slot has none. */

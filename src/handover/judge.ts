@@ -4,56 +4,41 @@
  * `settle` leaves the slot's next deadline behind, always later than now.
  */
 import { candidatesPerSlotMax } from "../core/limits.ts";
-import {
-  candidateAt,
-  dropCandidate,
-  expireCandidates,
-  firstAtMs,
-  isCandidate,
-  lastAtMs,
-} from "./candidates.ts";
-import { evidenceCode, handoverNote } from "./contract.ts";
+import { candidateAt, dropCandidate, expireCandidates, isCandidate, lastAtMs } from "./candidates.ts";
+import { evidenceCode } from "./contract.ts";
+import { nextDeadline } from "./due.ts";
 import {
   type Ground,
-  hasFlag,
-  isFresh,
+  isOpenAnew,
   isProven,
   isProvenIp,
   isProvisional,
-  isSpeaking,
-  keepsTarget,
+  isRtcp,
   learning,
   pairSilenceMs,
   provenAt,
   rankOf,
-  setFlag,
-  setTime,
   silenceMs,
   timeOf,
 } from "./ground.ts";
 import { hintMatch, isKnownPayloadType, matchHints } from "./hints.ts";
-import { accept, makeProvisional, setTarget, takeSwitch, withdraw } from "./proof.ts";
-import { candidate, claim, real, slotFlag, slotWords, watch, word } from "./slot-table.ts";
-import { claimOf, dueAtMs, isSpeaker, pickPort, pickSpeaker } from "./speakers.ts";
-import { findStream, holdTimeMs } from "./streams.ts";
-import {
-  candidateIdleMs,
-  firstSpeakerPackets,
-  portContestMs,
-  provisionalMs,
-  provisionalSilenceMs,
-  samePlaceSilenceMs,
-  signalledLatelyMs,
-  speakingMs,
-} from "./timing.ts";
-
-/** A question that stays open for another reason than time is asked again after so long. */
-const askAgainMs = 10;
+import { accept, countSwitch, makeProvisional } from "./proof.ts";
+import { settleReceipt } from "./receipts.ts";
+import { isRemembered } from "./remembered.ts";
+import { neededSilenceMs } from "./silence.ts";
+import { candidate, claim, real, slotWords, watch, word } from "./slot-table.ts";
+import { claimOf, isSpeaker, pickPort, pickSpeaker } from "./speakers.ts";
+import { findStream } from "./streams.ts";
+import { lookAgain } from "./superseded.ts";
+import { firstSpeakerPackets, provisionalSilenceMs } from "./timing.ts";
+import { expireTwin } from "./twins.ts";
 
 /** Decides whatever can be decided about the slot now. */
 export function settle(ground: Ground, slot: number, nowMs: number): void {
   expireCandidates(ground.table, ground.sink, slot, nowMs);
   confirm(ground, slot, nowMs);
+  expireTwin(ground, slot, nowMs);
+  settleReceipt(ground, slot, nowMs);
   lookAgain(ground, slot, nowMs);
   if (ground.settings[slot]!.isSignalled) {
     if (isProven(ground, slot)) settleProven(ground, slot, nowMs);
@@ -66,13 +51,9 @@ export function settle(ground: Ground, slot: number, nowMs: number): void {
 /** Sole use for a while makes a provisional proof a lasting one. */
 export function confirm(ground: Ground, slot: number, nowMs: number): void {
   if (!isProvisional(ground, slot)) return;
-  const isDue = nowMs - timeOf(ground, slot, real.provenAt) >= provisionalMs;
+  const isDue = nowMs - timeOf(ground, slot, real.provenAt) >= ground.settleMs;
   if (!isDue || silenceMs(ground, slot, nowMs) >= provisionalSilenceMs) return;
   ground.table.words[slot * slotWords + word.pending]! &= ~watch.provisional;
-}
-
-export function isRtcp(ground: Ground, slot: number): boolean {
-  return (slot & 1) !== 0 && ground.settings[slot]!.isRtp;
 }
 
 /** RTCP from the IP that RTP is proven for: a known SSRC, or the port above RTP's (section 5). */
@@ -87,32 +68,6 @@ export function isVouchedByRtp(
   if (!isProvenIp(ground, rtp, source, at)) return false;
   const rtpPort = ground.table.words[provenAt(rtp) + 4]!;
   return source[at + 4] === rtpPort + 1 || findStream(ground.table, rtp, ssrc) >= 0;
-}
-
-/** Silence of the proven source that a candidate has to wait for. */
-export function neededSilenceMs(ground: Ground, slot: number, at: number, nowMs: number): number {
-  const { words } = ground.table;
-  switch (claimOf(ground, at)) {
-    case claim.continuity:
-    case claim.continuityInPlace: {
-      const streamAt = findStream(ground.table, slot, words[at + candidate.ssrc]!);
-      return streamAt < 0 ? speakingMs : holdTimeMs(ground.table, streamAt);
-    }
-    case claim.place:
-      return signalledLately(ground, slot, nowMs) ? speakingMs : samePlaceSilenceMs;
-    case claim.generation:
-      return hasFlag(ground, slot, slotFlag.lostFit) ? 0 : speakingMs;
-    case claim.speaker:
-      return words[at + candidate.rank]! > words[slot * slotWords + word.provenRank]!
-        ? 0
-        : provisionalSilenceMs;
-    default:
-      return speakingMs;
-  }
-}
-
-export function signalledLately(ground: Ground, slot: number, nowMs: number): boolean {
-  return nowMs - timeOf(ground, slot, real.signalledAt) < signalledLatelyMs;
 }
 
 function settleUnproven(ground: Ground, slot: number, nowMs: number): void {
@@ -199,56 +154,67 @@ function settleRtcp(ground: Ground, slot: number, nowMs: number): void {
 
 function settleProven(ground: Ground, slot: number, nowMs: number): void {
   const { table } = ground;
+  let best = -1;
   for (let index = 0; index < candidatesPerSlotMax; index++) {
     if (!isCandidate(table, slot, index)) continue;
     const at = candidateAt(slot, index);
     if (isSpeaker(ground, at)) {
       if (hasLapsed(ground, slot, at, nowMs)) dropCandidate(table, ground.sink, slot, index);
-      continue;
+    } else if (silenceMs(ground, slot, nowMs) >= neededSilenceMs(ground, slot, at, nowMs)) {
+      best = likelier(ground, slot, best, index);
     }
-    if (silenceMs(ground, slot, nowMs) < neededSilenceMs(ground, slot, at, nowMs)) continue;
-    const evidence = evidenceOfClaim(claimOf(ground, at));
-    if (evidence !== evidenceCode.signalled && !takeSwitch(ground, slot, nowMs)) {
-      refuse(ground, slot, index, evidence);
-      continue;
-    }
-    accept(ground, slot, index, evidence, nowMs);
+  }
+  if (best < 0) {
+    settleNewSpeaker(ground, slot, nowMs);
     return;
   }
-  settleNewSpeaker(ground, slot, nowMs);
+  const evidence = evidenceOfClaim(claimOf(ground, candidateAt(slot, best)));
+  if (evidence !== evidenceCode.signalled) countNewcomer(ground, slot, candidateAt(slot, best), nowMs);
+  accept(ground, slot, best, evidence, nowMs);
+}
+
+/** Of two that may have the leg: what signalling named, then the longer run. */
+function likelier(ground: Ground, slot: number, a: number, b: number): number {
+  if (a < 0) return b;
+  const { words } = ground.table;
+  const first = candidateAt(slot, a);
+  const second = candidateAt(slot, b);
+  const isNamed = evidenceOfClaim(claimOf(ground, first)) === evidenceCode.signalled;
+  if (isNamed !== (evidenceOfClaim(claimOf(ground, second)) === evidenceCode.signalled))
+    return isNamed ? a : b;
+  return words[second + candidate.packets]! > words[first + candidate.packets]! ? b : a;
+}
+
+/** One that had the leg before is no newcomer. */
+function countNewcomer(ground: Ground, slot: number, at: number, nowMs: number): void {
+  if (!isRemembered(ground, slot, ground.table.words, at)) countSwitch(ground, slot, nowMs);
 }
 
 /** The time in which such a claim counts is over. */
 function hasLapsed(ground: Ground, slot: number, at: number, nowMs: number): boolean {
   const wants = claimOf(ground, at);
-  if (wants === claim.generation) return !isFresh(ground, slot, nowMs);
+  if (wants === claim.generation) return !isOpenAnew(ground, slot, nowMs);
   return wants === claim.speaker && !isProvisional(ground, slot);
 }
 
-/** A speaker beside a proven source: its own conditions, and the proven one's silence. */
+/** A speaker beside a proven source: its own conditions, and the proven one's silence while it spoke itself. */
 function settleNewSpeaker(ground: Ground, slot: number, nowMs: number): void {
   const index = pickSpeaker(ground, slot, nowMs);
   if (index < 0) return;
   const at = candidateAt(slot, index);
   const wants = claimOf(ground, at);
   const silence = wants === claim.place ? pairSilenceMs(ground, slot, nowMs) : silenceMs(ground, slot, nowMs);
-  if (silence < neededSilenceMs(ground, slot, at, nowMs)) return;
-  const evidence = evidenceOfClaim(wants);
-  if (!takeSwitch(ground, slot, nowMs)) {
-    refuse(ground, slot, index, evidence);
-    return;
-  }
+  const needed = neededSilenceMs(ground, slot, at, nowMs);
+  if (silence < needed) return;
+  if (needed > 0 && lastAtMs(ground.table, at) < timeOf(ground, slot, real.heardAt)) return;
   const rank = ground.table.words[at + candidate.rank]!;
-  accept(ground, slot, index, evidence, nowMs);
+  countNewcomer(ground, slot, at, nowMs);
+  accept(ground, slot, index, evidenceOfClaim(wants), nowMs);
   if (wants !== claim.place) makeProvisional(ground, slot, rank);
 }
 
-function refuse(ground: Ground, slot: number, index: number, evidence: number): void {
-  ground.sink.note(slot, handoverNote.refused, evidence, ground.table.words, candidateAt(slot, index));
-  dropCandidate(ground.table, ground.sink, slot, index);
-}
-
-function evidenceOfClaim(wants: number): number {
+/** What a switch by such a claim is told as. */
+export function evidenceOfClaim(wants: number): number {
   switch (wants) {
     case claim.continuity:
       return evidenceCode.continuity;
@@ -262,57 +228,4 @@ function evidenceOfClaim(wants: number): number {
     default:
       return evidenceCode.signalled;
   }
-}
-
-/**
- * An unproven party did not speak in time: its doubtful address is sent to after all. A source that only superseded
- * hints proved goes, unless it alone still speaks: then it stays as what it is, the only speaker of this leg.
- */
-function lookAgain(ground: Ground, slot: number, nowMs: number): void {
-  const supersededAt = timeOf(ground, slot, real.supersededAt);
-  if (supersededAt === 0 || nowMs < supersededAt) return;
-  setTime(ground, slot, real.supersededAt, 0);
-  const { words } = ground.table;
-  const base = slot * slotWords;
-  const settings = ground.settings[slot]!;
-  if (!isProven(ground, slot)) {
-    if (!hasFlag(ground, slot, slotFlag.targetByPresence)) setTarget(ground, slot, settings.target, 0);
-    return;
-  }
-  if (settings.isStrict || isRtcp(ground, slot) || !isSpeaking(ground, slot, nowMs)) {
-    withdraw(ground, slot, nowMs);
-    return;
-  }
-  words[base + word.evidence] = evidenceCode.firstSpeaker;
-  setFlag(ground, slot, slotFlag.lostFit, false);
-  makeProvisional(ground, slot, rankOf(ground, slot, words, base + word.proven));
-  setTime(ground, slot, real.provenAt, nowMs);
-  if (!keepsTarget(settings)) setTarget(ground, slot, words, base + word.proven);
-}
-
-function nextDeadline(ground: Ground, slot: number, nowMs: number): number {
-  const supersededAt = timeOf(ground, slot, real.supersededAt);
-  let next = supersededAt > 0 ? supersededAt : Number.POSITIVE_INFINITY;
-  const mask = ground.table.words[slot * slotWords + word.pending]! & 0xff;
-  if (mask === 0) return next;
-  for (let index = 0; index < candidatesPerSlotMax; index++) {
-    if ((mask & (1 << index)) === 0) continue;
-    const at = candidateAt(slot, index);
-    next = Math.min(next, lastAtMs(ground.table, at) + candidateIdleMs);
-    if (!ground.settings[slot]!.isSignalled || isRtcp(ground, slot)) continue;
-    const decidedAt = decidableAt(ground, slot, at, nowMs);
-    if (decidedAt !== Number.POSITIVE_INFINITY)
-      next = Math.min(next, Math.max(decidedAt, nowMs + askAgainMs));
-  }
-  return Math.max(next, nowMs + 1);
-}
-
-function decidableAt(ground: Ground, slot: number, at: number, nowMs: number): number {
-  const isBesideProven = isProven(ground, slot);
-  const quietAt = isBesideProven
-    ? timeOf(ground, slot, real.heardAt) + neededSilenceMs(ground, slot, at, nowMs)
-    : 0;
-  if (isSpeaker(ground, at)) return Math.max(quietAt, dueAtMs(ground, slot, at));
-  if (isBesideProven) return quietAt;
-  return Math.min(firstAtMs(ground.table, at) + portContestMs, lastAtMs(ground.table, at) + speakingMs);
 }

@@ -7,14 +7,15 @@ import {
   isCandidate,
   noteCandidate,
 } from "./candidates.ts";
-import { type PacketFacts, packetKind, type Verdict, verdict } from "./contract.ts";
-import { type Ground, rankOf } from "./ground.ts";
+import { handoverNote, type PacketFacts, packetKind, type Verdict, verdict } from "./contract.ts";
+import { type Ground, isProven, rankOf, timeOf } from "./ground.ts";
 import { isSameEndpoint } from "./hints.ts";
-import { setClaim, settle } from "./judge.ts";
-import { prove } from "./proof.ts";
-import { candidate, claim, slotWords, word } from "./slot-table.ts";
+import { evidenceOfClaim, setClaim, settle } from "./judge.ts";
+import { isAimed, prove, sendAgain } from "./proof.ts";
+import { candidate, claim, real, slotWords, word } from "./slot-table.ts";
 import { noteStream } from "./streams.ts";
 import { rank } from "./timing.ts";
+import { endTwin, hasTwin, judgeOwn } from "./twins.ts";
 
 /**
  * The packet waits under its source's candidate, unless it was the one that decided. `relay`: whatever was held for
@@ -29,6 +30,9 @@ export function keep(ground: Ground, facts: PacketFacts, wants: number, nowMs: n
   if (index < 0) {
     index = admitCandidate(table, sink, facts, source, likely, nowMs);
     if (index < 0) return verdict.tableFull;
+    if (isProven(ground, slot) && (slot & 1) === 0) {
+      sink.note(slot, handoverNote.held, evidenceOfClaim(wants), source, 0);
+    }
   } else {
     noteCandidate(table, index, facts, ground.settings[slot]!, nowMs);
   }
@@ -37,21 +41,31 @@ export function keep(ground: Ground, facts: PacketFacts, wants: number, nowMs: n
   settle(ground, slot, nowMs);
   if (isFromProven(ground, facts)) {
     if (facts.kind === packetKind.rtp) noteStream(table, facts, nowMs);
-    return verdict.relay;
+    return hasTwin(ground, slot) ? judgeOwn(ground, facts, nowMs) : verdict.relay;
   }
-  if (!isCandidate(table, slot, index)) return verdict.rateLimited;
+  if (!isCandidate(table, slot, index)) return verdict.unprovenSource;
   ground.heldFor = index;
   return verdict.hold;
 }
 
 /** The source in hand is proven by this very packet. What waited for it goes out first, what others sent goes. */
-export function proveNow(ground: Ground, facts: PacketFacts, evidence: number, nowMs: number): Verdict {
+export function proveNow(
+  ground: Ground,
+  facts: PacketFacts,
+  evidence: number,
+  nowMs: number,
+  note?: number,
+): Verdict {
   const { table, source } = ground;
   const { slot } = facts;
   const index = findCandidate(table, slot, source);
+  const wasProven = isProven(ground, slot);
+  const lastHeardMs = timeOf(ground, slot, real.heardAt);
   if (index >= 0) table.words[slot * slotWords + word.pending]! &= ~(1 << index);
-  prove(ground, slot, source, 0, evidence, nowMs);
+  endTwin(ground, slot);
+  prove(ground, slot, source, 0, evidence, nowMs, note);
   table.words[slot * slotWords + word.previousSequence] = facts.sequence;
+  if (wasProven && isAimed(ground, slot)) sendAgain(ground, slot, lastHeardMs, nowMs);
   if (index >= 0) ground.sink.releaseHeld(slot, index);
   dropAllCandidates(table, ground.sink, slot);
   if (facts.kind === packetKind.rtp) noteStream(table, facts, nowMs);

@@ -5,8 +5,9 @@
 import type { PacketFacts, SlotSettings } from "./contract.ts";
 import { type Ground, isProven, learning, provenAt, timeOf } from "./ground.ts";
 import { hintMatch, hintWords, matchHints } from "./hints.ts";
+import { isRestless } from "./proof.ts";
 import { real } from "./slot-table.ts";
-import { learningWindowMs } from "./timing.ts";
+import { learningWindowMs, overridePauseMs } from "./timing.ts";
 
 /** True if an override lets the source take the leg with this packet. */
 export function mayTakeLeg(
@@ -23,6 +24,12 @@ export function mayTakeLeg(
   if (settings.learningMode !== learning.heuristic) return false;
   const proven = provenAt(facts.slot);
   return nearness(settings, ground.source, 0) > nearness(settings, ground.table.words, proven);
+}
+
+/** Two that take turns must not move the leg with every packet: after some switches there is a pause behind each. */
+export function isPausing(ground: Ground, slot: number, nowMs: number): boolean {
+  if (!isProven(ground, slot) || !isRestless(ground, slot, nowMs)) return false;
+  return nowMs - timeOf(ground, slot, real.previousAt) < overridePauseMs;
 }
 
 /** How `heuristic` ranks a source against the signalled address: exact, same IP, same port, anything. */

@@ -4,9 +4,9 @@
  */
 import { type PacketFacts, type SlotSettings, type Verdict, verdict } from "./contract.ts";
 import { type Ground, isProven, keepsTarget, setFlag, setTime } from "./ground.ts";
-import { hintMatch } from "./hints.ts";
-import { aimRtcp, setTarget } from "./proof.ts";
-import { real, slotFlag } from "./slot-table.ts";
+import { hintMatch, isSameEndpoint } from "./hints.ts";
+import { real, slotFlag, slotWords, vouched } from "./slot-table.ts";
+import { aimRtcp, setTarget } from "./targets.ts";
 
 /** `consumed` if the source is signalled; nothing is ever relayed. */
 export function showPresence(
@@ -19,10 +19,16 @@ export function showPresence(
   const { slot } = facts;
   if (!settings.isSignalled || match < hintMatch.usableIp) return verdict.unprovenSource;
   setTime(ground, settings.isRtp ? slot & ~1 : slot, real.usableHeardAt, nowMs);
-  if (!isProven(ground, slot) && !keepsTarget(settings)) {
+  if (!isProven(ground, slot) && !keepsTarget(settings) && !isAnswered(ground, slot)) {
     setFlag(ground, slot, slotFlag.targetByPresence, true);
     setTarget(ground, slot, ground.source, 0);
     if ((slot & 1) === 0 && settings.isRtp) aimRtcp(ground, slot + 1);
   }
   return verdict.consumed;
+}
+
+/** A packet from elsewhere bore a tag that verified, if too short a one to prove anything yet: the party is there. */
+function isAnswered(ground: Ground, slot: number): boolean {
+  const weak = slot * slotWords + vouched.weak;
+  return ground.table.words[weak + 4] !== 0 && !isSameEndpoint(ground.table.words, weak, ground.source, 0);
 }

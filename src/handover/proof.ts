@@ -15,6 +15,8 @@ import {
   timeOf,
 } from "./ground.ts";
 import { hintMatch, isSameEndpoint, isSameIp, matchHints } from "./hints.ts";
+import { isSameSpeaker, rememberPrevious } from "./previous.ts";
+import { forgetRemembered, isRemembered } from "./remembered.ts";
 import {
   candidate,
   claim,
@@ -27,9 +29,14 @@ import {
   word,
 } from "./slot-table.ts";
 import { findStream, startStream } from "./streams.ts";
-import { latePacketsMs, supersededMs, switchesMax, switchWindowMs } from "./timing.ts";
+import { aimRtcp, setTarget } from "./targets.ts";
+import { replayBeforeMs, replayPauseMs, supersededMs, switchesMax, switchWindowMs } from "./timing.ts";
+import { endTwin, watchPrevious } from "./twins.ts";
 
-/** Makes the endpoint at `at` of `source` the slot's proven source and tells of it once. */
+/**
+ * Makes the endpoint at `at` of `source` the slot's proven source and tells of it once; `note`: as what, where it is no
+ * plain proof or switch.
+ */
 export function prove(
   ground: Ground,
   slot: number,
@@ -37,14 +44,19 @@ export function prove(
   at: number,
   evidence: number,
   nowMs: number,
+  note: number = isProven(ground, slot) ? handoverNote.switched : handoverNote.proven,
 ): void {
   const { words } = ground.table;
   const base = slot * slotWords;
-  const isSwitch = isProven(ground, slot);
-  if (isSwitch) rememberPrevious(ground, slot, evidence, nowMs);
+  if (note !== handoverNote.proven) {
+    rememberPrevious(ground, slot, evidence, isRemembered(ground, slot, source, at), nowMs);
+    words[base + word.switches]!++;
+  }
   if (!carriesStreamsOn(evidence)) forgetStreams(ground, slot);
   for (let index = 0; index < 5; index++) words[base + word.proven + index] = source[at + index]!;
   words[base + word.evidence] = evidence;
+  words[base + word.pending]! &= ~watch.targetAway;
+  words[base + word.receiptPort] = 0;
   if (!isSameSpeaker(evidence)) {
     words[base + word.provenRank] = 0;
     words[base + word.pending]! &= ~watch.provisional;
@@ -52,12 +64,8 @@ export function prove(
   }
   setTime(ground, slot, real.heardAt, nowMs);
   setTime(ground, slot, real.supersededAt, 0);
-  const match = matchHints(ground.settings[slot]!, words, base + word.proven);
-  setFlag(ground, slot, slotFlag.isFitting, match >= hintMatch.ip);
-  setFlag(ground, slot, slotFlag.isExact, match === hintMatch.exact);
-  setFlag(ground, slot, slotFlag.lostFit | slotFlag.targetByPresence, false);
+  readFit(ground, slot);
   if (evidence === evidenceCode.signalled) setFlag(ground, slot, slotFlag.generationOpen, false);
-  const note = isSwitch ? handoverNote.switched : handoverNote.proven;
   ground.sink.note(slot, note, evidence, words, base + word.proven);
   if (!keepsTarget(ground.settings[slot]!)) {
     const leavesAt = leavesAtMs(ground, slot, evidence);
@@ -65,6 +73,32 @@ export function prove(
     else setTarget(ground, slot, words, base + word.proven);
   }
   if ((slot & 1) === 0) rtpMoved(ground, slot, nowMs);
+}
+
+/** How the source just proven fits what signalling says. */
+function readFit(ground: Ground, slot: number): void {
+  const match = matchHints(ground.settings[slot]!, ground.table.words, provenAt(slot));
+  setFlag(ground, slot, slotFlag.isFitting, match >= hintMatch.ip);
+  setFlag(ground, slot, slotFlag.isExact, match === hintMatch.exact);
+  setFlag(ground, slot, slotFlag.lostFit | slotFlag.targetByPresence, false);
+}
+
+/**
+ * The party moved: what went out since shortly before it was last heard at its old place goes out again. Not for a source
+ * on probation, nor one that signalling named by its address alone.
+ */
+export function sendAgain(ground: Ground, slot: number, lastHeardMs: number, nowMs: number): void {
+  const evidence = ground.table.words[slot * slotWords + word.evidence]!;
+  const isGood =
+    evidence === evidenceCode.continuity ||
+    evidence === evidenceCode.samePlace ||
+    evidence === evidenceCode.cryptographic ||
+    (evidence === evidenceCode.signalled && hasFlag(ground, slot, slotFlag.isExact));
+  if (!isGood || (slot & 1) !== 0 || isProvisional(ground, slot)) return;
+  const replayedAt = timeOf(ground, slot, real.replayedAt);
+  if (replayedAt > 0 && nowMs - replayedAt < replayPauseMs) return;
+  setTime(ground, slot, real.replayedAt, nowMs);
+  ground.sink.replay(slot, lastHeardMs - replayBeforeMs);
 }
 
 /**
@@ -96,23 +130,55 @@ export function makeProvisional(ground: Ground, slot: number, rank: number): voi
   ground.table.words[base + word.pending]! |= watch.provisional;
 }
 
-/** The candidate's source is proven: what is held for it goes out, what is held for others goes. */
+/**
+ * The candidate's source is proven: what is held for it goes out, what is held for others goes, unless they may still
+ * turn out to be the party as well.
+ */
 export function accept(ground: Ground, slot: number, index: number, evidence: number, nowMs: number): void {
   const { table, sink } = ground;
   const { words } = table;
   const at = candidateAt(slot, index);
   const base = slot * slotWords;
   const lastAt = lastAtMs(table, at);
+  const wants = words[at + candidate.claim]! & 0xff;
+  const isStream = ground.settings[slot]!.isRtp && words[at + candidate.payloadType] !== noPayloadType;
+  const carriesOn = wants === claim.continuity || wants === claim.continuityInPlace;
+  const wasProven = isProven(ground, slot);
+  const lastHeardMs = timeOf(ground, slot, real.heardAt);
   words[base + word.pending]! &= ~(1 << index);
+  endTwin(ground, slot);
   prove(ground, slot, words, at, evidence, nowMs);
   words[base + word.previousSequence] = (words[at + candidate.claim]! >>> 8) & 0xffff;
-  if ((words[at + candidate.claim]! & 0xff) === claim.place) forgetStreams(ground, slot);
-  const isStream = ground.settings[slot]!.isRtp && words[at + candidate.payloadType] !== noPayloadType;
+  if (wants === claim.place) forgetStreams(ground, slot);
   if ((slot & 1) === 0 && isStream) adoptStream(ground, slot, at, lastAt);
+  if (carriesOn) watchPrevious(ground, slot, index, nowMs);
+  if (wasProven && wants !== claim.place && isAimed(ground, slot))
+    sendAgain(ground, slot, lastHeardMs, nowMs);
   sink.releaseHeld(slot, index);
   for (let other = 0; other < candidatesPerSlotMax; other++) {
-    if (isCandidate(table, slot, other)) dropCandidate(table, sink, slot, other);
+    if (!isCandidate(table, slot, other)) continue;
+    if (!isStillInQuestion(ground, slot, other, wants)) dropCandidate(table, sink, slot, other);
   }
+}
+
+/** True if what we send goes to the proven source. */
+export function isAimed(ground: Ground, slot: number): boolean {
+  const { words } = ground.table;
+  return isSameEndpoint(words, slot * slotWords + word.target, words, provenAt(slot));
+}
+
+/**
+ * Of two streams that speak at once the first to be believed may fall silent soon, and the other be the party: a trunk
+ * that changes from one media server to the next. It waits on, on the terms of one that comes later.
+ */
+function isStillInQuestion(ground: Ground, slot: number, other: number, wants: number): boolean {
+  const { words } = ground.table;
+  const at = candidateAt(slot, other);
+  const others = words[at + candidate.claim]! & 0xff;
+  if ((slot & 1) !== 0 || hasFlag(ground, slot, slotFlag.isExact) || others !== wants) return false;
+  if (wants === claim.port)
+    words[at + candidate.claim] = (words[at + candidate.claim]! & ~0xff) | claim.place;
+  return wants === claim.speaker || wants === claim.generation || wants === claim.port;
 }
 
 /** Nothing is proven any more; we send where signalling says. */
@@ -122,8 +188,11 @@ export function withdraw(ground: Ground, slot: number, nowMs: number): void {
   words.fill(0, base + word.proven, base + word.proven + 5);
   words[base + word.evidence] = evidenceCode.none;
   words[base + word.provenRank] = 0;
-  words[base + word.pending]! &= ~watch.provisional;
+  words[base + word.pending]! &= ~(watch.provisional | watch.targetAway);
   words[base + word.previousClaim] = previousClaim.none;
+  words[base + word.receiptPort] = 0;
+  endTwin(ground, slot);
+  forgetRemembered(ground, slot);
   setTime(ground, slot, real.supersededAt, 0);
   setFlag(
     ground,
@@ -140,53 +209,9 @@ export function withdraw(ground: Ground, slot: number, nowMs: number): void {
   }
 }
 
-/** Moves the send target and tells of it if it is another one; where ICE has spoken, nothing else moves it. */
-export function setTarget(ground: Ground, slot: number, source: Int32Array, at: number): void {
-  if (!hasFlag(ground, slot, slotFlag.targetByIce)) moveTarget(ground, slot, source, at);
-}
-
-/** As `setTarget`, whoever has spoken. */
-export function moveTarget(ground: Ground, slot: number, source: Int32Array, at: number): void {
-  const { words } = ground.table;
-  const target = slot * slotWords + word.target;
-  if (isSameEndpoint(words, target, source, at)) return;
-  for (let index = 0; index < 5; index++) words[target + index] = source[at + index]!;
-  ground.sink.targetChanged(slot);
-}
-
-/**
- * RTCP that was not heard yet goes where RTP goes, one port above; to the signalled address while RTP does the same
- * (section 5).
- */
-export function aimRtcp(ground: Ground, slot: number): void {
-  const { words } = ground.table;
-  const settings = ground.settings[slot]!;
-  if (isProven(ground, slot) || hasFlag(ground, slot, slotFlag.targetByPresence | slotFlag.targetByIce))
-    return;
-  const rtp = slot - 1;
-  const rtpTarget = rtp * slotWords + word.target;
-  const port = words[rtpTarget + 4]!;
-  const follows =
-    settings.isRtp && port !== 0 && !isSameEndpoint(words, rtpTarget, ground.settings[rtp]!.target, 0);
-  if (!follows || port >= 65_535) {
-    setTarget(ground, slot, settings.target, 0);
-    return;
-  }
-  const target = slot * slotWords + word.target;
-  if (isSameIp(words, target, words, rtpTarget) && words[target + 4] === port + 1) return;
-  for (let index = 0; index < 4; index++) words[target + index] = words[rtpTarget + index]!;
-  words[target + 4] = port + 1;
-  ground.sink.targetChanged(slot);
-}
-
 /** What the source before sent vouches for the new one only if the streams themselves were the evidence, or a key. */
 function carriesStreamsOn(evidence: number): boolean {
   return isSameSpeaker(evidence) || evidence === evidenceCode.cryptographic;
-}
-
-/** The source is new, the speaker is not: what was doubtful about it still is. */
-function isSameSpeaker(evidence: number): boolean {
-  return evidence === evidenceCode.continuity || evidence === evidenceCode.samePlace;
 }
 
 export function forgetStreams(ground: Ground, slot: number): void {
@@ -194,17 +219,21 @@ export function forgetStreams(ground: Ground, slot: number): void {
   ground.table.words[slot * slotWords + word.currentStream] = 0;
 }
 
-/** True while another switch without signalled or cryptographic evidence is allowed; counts it. */
-export function takeSwitch(ground: Ground, slot: number, nowMs: number): boolean {
+/** Counts a switch without signalled or cryptographic evidence. */
+export function countSwitch(ground: Ground, slot: number, nowMs: number): void {
   const count = slot * slotWords + word.switchCount;
   const { words } = ground.table;
   if (nowMs - timeOf(ground, slot, real.switchWindowAt) >= switchWindowMs || words[count] === 0) {
     setTime(ground, slot, real.switchWindowAt, nowMs);
     words[count] = 0;
   }
-  if (words[count]! >= switchesMax) return false;
   words[count]!++;
-  return true;
+}
+
+/** True while there were so many of them that further ones have to wait longer. */
+export function isRestless(ground: Ground, slot: number, nowMs: number): boolean {
+  const isPast = nowMs - timeOf(ground, slot, real.switchWindowAt) >= switchWindowMs;
+  return !isPast && ground.table.words[slot * slotWords + word.switchCount]! >= switchesMax;
 }
 
 /** RTP's source or its proof changed: RTCP's proof from elsewhere goes, its target follows, what waits is judged. */
@@ -220,29 +249,6 @@ function rtpMoved(ground: Ground, rtp: number, nowMs: number): void {
   if (isElsewhere) withdraw(ground, rtcp, nowMs);
   else aimRtcp(ground, rtcp);
   ground.deadlines.lower(rtcp, nowMs);
-}
-
-/**
- * The source before may still deliver what was on its way; one that lost the leg while signalling still stood by it
- * may take it back. A provisional one was perhaps a stranger: nothing is kept of it.
- */
-function rememberPrevious(ground: Ground, slot: number, evidence: number, nowMs: number): void {
-  const { words } = ground.table;
-  const base = slot * slotWords;
-  const isLasting =
-    evidence === evidenceCode.signalled ||
-    evidence === evidenceCode.cryptographic ||
-    hasFlag(ground, slot, slotFlag.lostFit);
-  let keeps: number = isLasting ? previousClaim.latePackets : previousClaim.takeBack;
-  const wasDoubtful = isProvisional(ground, slot) && !isSameSpeaker(evidence);
-  if (wasDoubtful || evidence === evidenceCode.override) keeps = previousClaim.none;
-  if ((slot & 1) !== 0 || words[base + word.streamCount] === 0) keeps = previousClaim.none;
-  for (let index = 0; index < 5; index++)
-    words[base + word.previous + index] = words[base + word.proven + index]!;
-  words[base + word.previousClaim] = keeps;
-  words[base + word.previousSsrc] =
-    words[base + stream.first + words[base + word.currentStream]! * stream.size + stream.ssrc]!;
-  setTime(ground, slot, real.previousAt, nowMs);
 }
 
 /** The candidate's run becomes the slot's current stream. */
@@ -261,9 +267,4 @@ function adoptStream(ground: Ground, slot: number, at: number, lastAt: number): 
   words[known + stream.payloadType] = words[at + candidate.payloadType]!;
   reals[(known + stream.lastAt) >>> 1] = lastAt;
   words[slot * slotWords + word.currentStream] = (known - slot * slotWords - stream.first) / stream.size;
-}
-
-/** True while packets of the source before the last switch may still arrive. */
-export function isLate(ground: Ground, slot: number, nowMs: number): boolean {
-  return nowMs - timeOf(ground, slot, real.previousAt) < latePacketsMs;
 }

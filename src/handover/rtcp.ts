@@ -6,7 +6,9 @@ import { hintMatch, matchHints } from "./hints.ts";
 import { isVouchedByRtp } from "./judge.ts";
 import { keep, proveNow } from "./keep.ts";
 import { showPresence } from "./presence.ts";
+import { judgeReceipt } from "./receipts.ts";
 import { claim, real, slotFlag, slotWords, word } from "./slot-table.ts";
+import { bringTargetBack } from "./targets.ts";
 
 /** SR and RR; BYE, APP and feedback of an unproven source prove nothing and are not kept. */
 const senderReport = 200;
@@ -25,10 +27,14 @@ export function judgeRtcp(
   const match = matchHints(settings, ground.source, 0);
   if (match >= hintMatch.usableIp) setTime(ground, facts.slot - 1, real.usableHeardAt, nowMs);
   const evidence = evidenceFor(ground, facts, settings, match, isReport, nowMs);
-  if (evidence !== evidenceCode.none) return proveNow(ground, facts, evidence, nowMs);
+  if (evidence !== evidenceCode.none) {
+    bringTargetBack(ground, facts.slot - 1);
+    return proveNow(ground, facts, evidence, nowMs);
+  }
   const waitsForRtp =
     isReport && !settings.isStrict && !isProven(ground, facts.slot) && !isProven(ground, facts.slot - 1);
-  return waitsForRtp ? keep(ground, facts, claim.speaker, nowMs) : verdict.unprovenSource;
+  if (waitsForRtp) return keep(ground, facts, claim.speaker, nowMs);
+  return isReport ? judgeReceipt(ground, facts, settings, nowMs) : verdict.unprovenSource;
 }
 
 /** What proves this source for RTCP with this packet, or `none`. */
@@ -47,7 +53,9 @@ function evidenceFor(
     return evidenceCode.signalled;
   }
   const isRenewed = isFresh(ground, slot, nowMs) && hasFlag(ground, slot, slotFlag.lostFit);
-  if (match === hintMatch.usableIp && (isUnproven || isRenewed)) return evidenceCode.signalled;
+  // Once RTP has shown which of the hosts behind an address is the party, the address alone says nothing any more.
+  const isOpen = isUnproven && !isProvenIp(ground, slot - 1, source, 0);
+  if (match === hintMatch.usableIp && (isOpen || isRenewed)) return evidenceCode.signalled;
   if (isReport && isVouchedByRtp(ground, slot, source, 0, facts.ssrc)) {
     const mayMove =
       isUnproven || isProvenIp(ground, slot, source, 0) || !hasFlag(ground, slot, slotFlag.isExact);
@@ -75,6 +83,7 @@ function judgeOnRtpPort(
     if (presence === verdict.consumed) return presence;
   }
   const index = isReport ? findCandidate(ground.table, slot, ground.source) : -1;
+  if (index < 0 && isReport && settings.isMux) return judgeReceipt(ground, facts, settings, nowMs);
   if (index < 0) return verdict.unprovenSource;
   ground.heldFor = index;
   return verdict.hold;

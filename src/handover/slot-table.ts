@@ -1,13 +1,26 @@
 /**
- * The policy's whole memory: some 1,200 bytes a slot, plain numbers in one buffer, so that a slot's state can be copied
- * out and in as bytes. Settings are not part of it: they are declared anew by `configure`.
+ * The policy's whole memory of its slots: some 1,500 bytes each, plain numbers in one buffer, so that a slot's state can
+ * be copied out and in as bytes, and read by another thread (view.ts). Settings are not part of it: they are declared
+ * anew by `configure`. Nor are the windows of twins (twin-table.ts): few slots have any.
  *
- *     words 0..31 header     32..47 times (doubles)     48..127 streams     128..255 candidates     256..303 keys
+ *     words 0..47 header     48..67 times (doubles)     68..147 streams     148..275 candidates     276..323 keys
+ *     324..355 sources that lost the leg                356..387 strikes
  */
-import { candidatesPerSlotMax, checkedSourcesPerSlotMax, ssrcsPerSlotMax } from "../core/limits.ts";
+import {
+  candidatesPerSlotMax,
+  checkedSourcesPerSlotMax,
+  rememberedSourcesPerSlotMax,
+  ssrcsPerSlotMax,
+  strikesPerSlotMax,
+} from "../core/limits.ts";
 
-export const slotWords = 304;
+export const slotWords = 388;
 export const slotBytes = slotWords * 4;
+
+/** Bytes of the memory that a policy for so many slots needs. */
+export function handoverBytes(capacitySlots: number): number {
+  return capacitySlots * slotBytes;
+}
 
 /** Int32 words of a slot. An endpoint is five words: four of address, one of port; port 0 says none. */
 export const word = {
@@ -34,6 +47,21 @@ export const word = {
   generation: 26,
   /** The place the SDP before named and the present one does not; five words, port 0: none. */
   former: 27,
+  /** Times the leg went from one source to another since the slot was opened. */
+  switches: 32,
+  /** Sources that lost the leg and are remembered. */
+  rememberedCount: 33,
+  strikeCount: 34,
+  /** Number of the slot's record in the twin table; 0: none. */
+  twinRecord: 35,
+  /** The source that is read beside the proven one; five words, port 0: none. */
+  twin: 36,
+  twinPort: 40,
+  /** Who showed by a receipt that it hears us from a new place, and waits for the old one's silence; port 0: nobody. */
+  receipt: 41,
+  receiptPort: 45,
+  /** Last sequence number of the previous source's own. */
+  previousLast: 46,
 } as const;
 
 /** Bits of `flags`. */
@@ -51,37 +79,52 @@ export const slotFlag = {
   targetByPresence: 32,
   /** ICE has said where to send, or that nothing is to be sent. */
   targetByIce: 64,
+  /** The source that is read beside the proven one had the leg until a moment ago. */
+  twinIsSuspect: 128,
 } as const;
 
 /** Bits of `pending` above the candidates. */
-export const watch = { provisional: 0x100 } as const;
+export const watch = {
+  provisional: 0x100,
+  /** Another source is read beside the proven one, and its packets are compared. */
+  twin: 0x200,
+  /** The target went to where a listener moved; RTP of the proven source brings it back. */
+  targetAway: 0x400,
+} as const;
 
 /** What a previous source may still do. */
 export const previousClaim = { none: 0, latePackets: 1, takeBack: 2 } as const;
 
+/** What a remembered source may do: take the leg back with its first packet, or move there without being counted. */
+export const memoryClaim = { takeBack: 1, known: 2 } as const;
+
 /** Doubles of a slot, indexed from `slot * slotWords / 2`. */
 export const real = {
   /** Last packet of any kind from the proven source. */
-  heardAt: 16,
-  provenAt: 17,
+  heardAt: 24,
+  provenAt: 25,
   /** The party's SDP of this generation became known. */
-  signalledAt: 18,
+  signalledAt: 26,
   /** Last packet of any kind from a usable signalled address that proved nothing. */
-  usableHeardAt: 19,
-  previousAt: 20,
-  switchWindowAt: 21,
+  usableHeardAt: 27,
+  previousAt: 28,
+  switchWindowAt: 29,
   /**
    * When a source proven by superseded hints is looked at again, or, before proof, when a doubtful address is sent to
    * after all; 0: never.
    */
-  supersededAt: 22,
+  supersededAt: 30,
   /** End of the time after a change of SDP in which addresses are judged anew. */
-  freshUntil: 23,
+  freshUntil: 31,
+  /** What went out was sent again. */
+  replayedAt: 32,
+  /** When the source of `word.receipt` was heard first. */
+  receiptAt: 33,
 } as const;
 
 /** A stream: ten words from `stream.first + index * stream.size`; times as doubles at even words. */
 export const stream = {
-  first: 48,
+  first: 68,
   size: 10,
   ssrc: 0,
   sequence: 1,
@@ -94,7 +137,7 @@ export const stream = {
 
 /** A candidate: sixteen words from `candidate.first + index * candidate.size`. */
 export const candidate = {
-  first: 128,
+  first: 148,
   size: 16,
   ip: 0,
   port: 4,
@@ -128,14 +171,28 @@ export const claim = {
 
 /** Sources that a key or ICE vouches for. Endpoints are five words. */
 export const vouched = {
-  first: 256,
+  first: 276,
   /** Endpoints with a valid check; the one checked longest ago first. */
-  checked: 256,
-  checkedCount: 296,
+  checked: 276,
+  checkedCount: 316,
   /** Source of the last packet with a short tag that was not enough; port 0: none. */
-  weak: 297,
+  weak: 317,
   size: 48,
 } as const;
+
+/** A remembered source: eight words from `remembered.first + index * remembered.size`. The first entry is the oldest. */
+export const remembered = {
+  first: 324,
+  size: 8,
+  ip: 0,
+  ssrc: 5,
+  /** Of its last packet while it had the leg. */
+  sequence: 6,
+  claim: 7,
+} as const;
+
+/** A strike: eight words from `strike.first + index * strike.size`; its end as a double at even words. */
+export const strike = { first: 356, size: 8, ip: 0, until: 6 } as const;
 
 const headerWords = stream.first;
 
@@ -147,6 +204,10 @@ if (candidate.first + candidatesPerSlotMax * candidate.size > vouched.first) {
 if (vouched.checked + 5 * checkedSourcesPerSlotMax > vouched.checkedCount) {
   throw new Error("handover: checked sources overlap");
 }
+if (remembered.first + rememberedSourcesPerSlotMax * remembered.size > strike.first) {
+  throw new Error("handover: remembered sources overlap");
+}
+if (strike.first + strikesPerSlotMax * strike.size > slotWords) throw new Error("handover: strikes overlap");
 
 export class SlotTable {
   readonly capacitySlots: number;
@@ -154,15 +215,18 @@ export class SlotTable {
   readonly reals: Float64Array;
   readonly #bytes: Uint8Array;
 
-  constructor(capacitySlots: number) {
-    const buffer = new ArrayBuffer(capacitySlots * slotBytes);
+  /** `memory`: at least `handoverBytes(capacitySlots)` zeroed bytes, where another thread may look; else its own. */
+  constructor(capacitySlots: number, memory?: ArrayBufferLike) {
+    const buffer = memory ?? new ArrayBuffer(handoverBytes(capacitySlots));
+    if (buffer.byteLength < handoverBytes(capacitySlots))
+      throw new Error("handover: the memory is too small");
     this.capacitySlots = capacitySlots;
     this.words = new Int32Array(buffer);
     this.reals = new Float64Array(buffer);
     this.#bytes = new Uint8Array(buffer);
   }
 
-  /** Streams and candidates are valid only as far as the header counts them, so they need no clearing. */
+  /** What the header counts needs no clearing: streams, candidates, remembered sources, strikes. */
   clear(slot: number): void {
     const base = slot * slotWords;
     this.words.fill(0, base, base + headerWords);

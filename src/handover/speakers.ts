@@ -13,7 +13,6 @@ import {
   rank,
   rivalMs,
   speakingMs,
-  unknownAddressMs,
 } from "./timing.ts";
 
 /** Why the candidate waits. */
@@ -50,7 +49,7 @@ export function dueAtMs(ground: Ground, slot: number, at: number): number {
     signalledRtcpHeardAt(ground, slot),
     signalledSourceHeardAt(ground, slot),
   );
-  return Math.max(streamDueAt, aloneSince + unknownAddressMs);
+  return Math.max(streamDueAt, aloneSince + ground.settleMs);
 }
 
 /** Signalling named a usable address, and this one has nothing to do with it nor with the proven source. */
@@ -101,7 +100,7 @@ function hasRival(ground: Ground, slot: number, index: number, nowMs: number): b
   const { table } = ground;
   const ownAt = candidateAt(slot, index);
   const own = table.words[ownAt + candidate.rank]!;
-  const aloneMs = isUnknownAddress(ground, slot, ownAt) ? unknownAddressMs : rivalMs;
+  const aloneMs = isUnknownAddress(ground, slot, ownAt) ? ground.settleMs : rivalMs;
   for (let other = 0; other < candidatesPerSlotMax; other++) {
     if (other === index || !isCandidate(table, slot, other)) continue;
     const at = candidateAt(slot, other);

@@ -10,10 +10,13 @@ import {
   holdMsMax,
   holdMsMin,
   interArrivalMsDefault,
+  jitterMsDefault,
   reorderMax,
   sequenceAheadMax,
   sequenceAheadMin,
+  timestampBackMs,
   timestampSlackMs,
+  videoClockHz,
 } from "./timing.ts";
 
 /** Gaps longer than this are pauses of the speaker and say nothing about the pace. */
@@ -89,7 +92,7 @@ export function startStream(
   const time = at >>> 1;
   reals[time + stream.lastAt / 2] = nowMs;
   reals[time + stream.interArrivalMs / 2] = interArrivalMsDefault;
-  reals[time + stream.jitterMs / 2] = 0;
+  reals[time + stream.jitterMs / 2] = jitterMsDefault;
   words[base + word.currentStream] = index;
 }
 
@@ -133,7 +136,10 @@ export function isContinuous(
   );
 }
 
-/** The timestamp stood still or ran at most as fast as the clock allows; unknown clocks are not judged. */
+/**
+ * The timestamp stood still, or ran at most as fast as the clock allows, or went back by some frames of video; unknown
+ * clocks are not judged.
+ */
 export function isTimely(
   facts: PacketFacts,
   timestampBefore: number,
@@ -142,6 +148,8 @@ export function isTimely(
 ): boolean {
   const clockRateHz = settings.clockRates[facts.payloadType & 127]!;
   if (clockRateHz === 0) return true;
+  const back = (timestampBefore - facts.timestamp) >>> 0;
+  if (clockRateHz === videoClockHz && back <= (timestampBackMs * videoClockHz) / 1_000) return true;
   const advanced = (facts.timestamp - timestampBefore) >>> 0;
   return advanced <= ((1.5 * elapsedMs + timestampSlackMs) * clockRateHz) / 1_000;
 }

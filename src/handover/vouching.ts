@@ -16,9 +16,9 @@ import {
 } from "./ground.ts";
 import { isSameEndpoint, sourceInto } from "./hints.ts";
 import { isFromProven, proveNow } from "./keep.ts";
-import { aimRtcp, moveTarget, setTarget } from "./proof.ts";
 import { slotFlag, slotWords, stream, vouched, watch, word } from "./slot-table.ts";
 import { findStream, holdTimeMs } from "./streams.ts";
+import { aimRtcp, moveTarget, setTarget } from "./targets.ts";
 import { holdMsMax, weakTagBitsMax } from "./timing.ts";
 
 const nowhere = new Int32Array(5);
@@ -88,11 +88,12 @@ function findChecked(ground: Ground, slot: number, source: Int32Array, at: numbe
   return -1;
 }
 
-/** ICE decides where the slot sends: to the source in hand, or nowhere until it decides anew. */
-export function aimByIce(ground: Ground, slot: number, isAllowed: boolean): void {
+/** ICE decides where the slot sends: to the source in hand, or nowhere until it decides anew. True if that is new. */
+export function aimByIce(ground: Ground, slot: number, isAllowed: boolean): boolean {
   setFlag(ground, slot, slotFlag.targetByIce, true);
-  moveTarget(ground, slot, isAllowed ? ground.source : nowhere, 0);
+  const hasMoved = moveTarget(ground, slot, isAllowed ? ground.source : nowhere, 0);
   aimCompanion(ground, slot);
+  return hasMoved;
 }
 
 /** ICE is over: the other rules say where to send. */

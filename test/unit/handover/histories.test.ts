@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { candidatesPerNetworkMax, candidatesPerSlotMax } from "../../../src/core/limits.ts";
-import { packetKind, verdict } from "../../../src/handover/contract.ts";
+import { handoverNote, packetKind, verdict } from "../../../src/handover/contract.ts";
 import { fuzzRuns } from "../../support/fuzz-runs.ts";
 import { suite } from "../../support/suite.ts";
 import { Leg, other, type Packet, Phone, rtcp, type Wanted } from "./leg.ts";
@@ -85,7 +85,11 @@ class History {
   sent = 0;
 
   constructor() {
-    this.leg.onNote = (slot) => this.everProven.add(`${slot} ${this.leg.proven(slot)}`);
+    this.leg.onNote = (slot, kind, source) => {
+      // A twin sends what the proven source sends, and is read beside it.
+      if (kind === handoverNote.twin) this.everProven.add(`${slot} ${source}`);
+      else this.everProven.add(`${slot} ${this.leg.proven(slot)}`);
+    };
   }
 
   run(steps: readonly Step[]): void {

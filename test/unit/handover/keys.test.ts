@@ -21,6 +21,10 @@ function factsFrom(from: string, slot = 0): PacketFacts {
   return Object.assign(new PacketFacts(), { slot, ip0, ip1, ip2, ip3, port });
 }
 
+function keepalive(place: string): Packet {
+  return { ...new Phone(place).next(), kind: packetKind.keepalive };
+}
+
 interface Tag {
   readonly isNewest?: boolean;
   readonly tagBits?: number;
@@ -86,7 +90,7 @@ suite("handover: verified packets", (test) => {
 
   test("after one hold time of silence the newest index moves the leg with its first packet", () => {
     const { leg, phone } = speaking();
-    leg.wait(50);
+    leg.wait(120);
     assert.equal(verified(leg, from(phone, moved), { isNewest: false }), verdict.relay);
     assert.equal(leg.proven(), sdp);
     assert.equal(verified(leg, from(phone, moved)), verdict.relay);
@@ -112,6 +116,15 @@ suite("handover: verified packets", (test) => {
     assert.equal(leg.proven(), "-");
     verified(leg, phone.next(), { tagBits: 32 });
     assert.equal(leg.proven(), moved);
+  });
+
+  test("after a short tag nobody's keepalive says where the party is", () => {
+    const leg = new Leg().open(usable);
+    verified(leg, new Phone(sdp).next(), { tagBits: 32 });
+    assert.equal(leg.send(keepalive("198.51.100.7:9999")), verdict.consumed);
+    assert.equal(leg.target(), sdp);
+    assert.equal(leg.send(keepalive(sdp)), verdict.consumed);
+    assert.equal(leg.target(), sdp);
   });
 
   test("verified RTCP proves RTCP's source, and under asymmetric nothing moves the target", () => {

@@ -22,12 +22,15 @@ export interface Packet {
   readonly sequence: number;
   readonly timestamp: number;
   readonly payloadType: number;
+  /** Stands for the payload; undefined: a relay that cannot tell packets apart. */
+  readonly body?: number;
 }
 
 export interface Wanted {
   readonly hints?: readonly (readonly [endpoint: string, use: "ip" | "exact" | "expected"])[];
   readonly target?: string;
   readonly payloadTypes?: readonly number[];
+  readonly clockRateHz?: number;
   readonly siblings?: readonly number[];
   readonly isRtp?: boolean;
   readonly isMux?: boolean;
@@ -55,7 +58,7 @@ export function settings(wanted: Wanted): SlotSettings {
   const clockRates = new Uint32Array(128);
   for (const type of wanted.payloadTypes ?? [0, 8]) {
     payloadTypes[type >>> 5]! |= 1 << (type & 31);
-    clockRates[type] = 8_000;
+    clockRates[type] = wanted.clockRateHz ?? 8_000;
   }
   return {
     isRtp: wanted.isRtp ?? true,
@@ -93,6 +96,8 @@ export function rtcpOf(wanted: Wanted): Wanted {
   };
 }
 
+let voices = 0;
+
 /** What a phone sends: 20 ms of 8 kHz audio a packet. */
 export class Phone {
   from: string;
@@ -100,6 +105,8 @@ export class Phone {
   sequence: number;
   timestamp: number;
   payloadType: number;
+  /** Who speaks: two phones never say the same. */
+  voice = ++voices;
 
   constructor(from: string, ssrc = 0x1000, payloadType = 0, sequence = 65_530) {
     this.from = from;
@@ -113,7 +120,14 @@ export class Phone {
     const { from, ssrc, sequence, timestamp, payloadType } = this;
     this.sequence = (sequence + 1) & 0xffff;
     this.timestamp = (timestamp + 160) | 0;
-    return { slot, from, kind: packetKind.rtp, ssrc, sequence, timestamp, payloadType };
+    return { slot, from, kind: packetKind.rtp, ssrc, sequence, timestamp, payloadType, body: this.voice };
+  }
+
+  /** The same stream from here on, by somebody else who knows its numbers. */
+  forge(from: string, ahead = 0): Phone {
+    const thief = new Phone(from, this.ssrc, this.payloadType, (this.sequence + ahead) & 0xffff);
+    thief.timestamp = (this.timestamp + 160 * ahead) | 0;
+    return thief;
   }
 }
 
@@ -137,9 +151,13 @@ export class Leg implements HandoverSink {
   readonly notes: string[] = [];
   readonly held = new Map<string, Held[]>();
   readonly targetChanges: number[] = [];
+  /** What is said of every report: it is about something we sent lately. */
+  hasReceipts = false;
+  readonly replays: string[] = [];
   nowMs = 1_000;
-  onNote: (slot: number) => void = () => undefined;
+  onNote: (slot: number, kind: number, source: string) => void = () => undefined;
   #facts = new PacketFacts();
+  #inHand: Packet | undefined;
 
   constructor(options: HandoverOptions = {}, capacitySlots = 8) {
     this.policy = new Handover(capacitySlots, this, options);
@@ -162,6 +180,7 @@ export class Leg implements HandoverSink {
     const facts = this.#facts;
     const [ip0 = 0, ip1 = 0, ip2 = 0, ip3 = 0, port = 0] = endpointWords(packet.from);
     Object.assign(facts, packet, { ip0, ip1, ip2, ip3, port, sizeBytes: 172, auth: 0 });
+    this.#inHand = packet;
     const outcome = this.policy.packet(facts, this.nowMs);
     if (outcome === verdict.relay) this.relayed.push(packet);
     else if (outcome === verdict.hold) this.#keep(packet);
@@ -227,25 +246,31 @@ export class Leg implements HandoverSink {
     this.targetChanges.push(slot);
   }
 
-  replay(): void {
-    throw new Error("nothing is replayed");
+  replay(slot: number, sinceMs: number): void {
+    this.replays.push(`${slot} ${this.target(slot)} ${sinceMs}`);
   }
 
   digest(): number {
-    return noDigest;
+    return this.#inHand === undefined ? noDigest : digestOf(this.#inHand);
   }
 
-  heldDigest(): number {
-    return noDigest;
+  heldDigest(slot: number, candidate: number, sequence: number): number {
+    const list = this.held.get(`${slot}/${candidate}`) ?? [];
+    const found = list.find(({ packet }) => packet.sequence === sequence);
+    return found === undefined ? noDigest : digestOf(found.packet);
   }
 
   isReceipt(): boolean {
-    return false;
+    return this.hasReceipts;
   }
 
-  note(slot: number, kind: number, evidence: number): void {
+  note(slot: number, kind: number, evidence: number, source: Int32Array, at: number): void {
     this.notes.push(`${slot} ${nameOf(handoverNote, kind)} ${nameOf(evidenceCode, evidence)}`);
-    this.onNote(slot);
+    this.onNote(
+      slot,
+      kind,
+      this.#text((index) => source[at + index]!),
+    );
   }
 
   #keep(packet: Packet): void {
@@ -285,6 +310,11 @@ export class Leg implements HandoverSink {
 function nameOf(codes: Readonly<Record<string, number>>, code: number): string {
   for (const [name, value] of Object.entries(codes)) if (value === code) return name;
   throw new Error(`no such code: ${code}`);
+}
+
+function digestOf({ body, ssrc, sequence, timestamp, payloadType }: Packet): number {
+  if (body === undefined) return noDigest;
+  return [body, ssrc, sequence, timestamp, payloadType].reduce((sum, each) => (sum * 31 + each) >>> 0, 7);
 }
 
 /** How many verdicts of each kind, by name. */

@@ -73,6 +73,95 @@ suite("handover: RTCP", (test) => {
     assert.deepEqual([leg.proven(0), leg.proven(1), leg.target(0)], [phoneAt, "203.0.113.9:7001", phoneAt]);
   });
 
+  /** A party that is heard by its reports only; its last one came just now. */
+  function listening(isMux = false, place = phoneAt): Leg {
+    const leg = new Leg().open({ ...unusable, isMux });
+    leg.talk(new Phone(place), 200);
+    for (let count = 0; count < 5; count++) {
+      leg.wait(5_000);
+      leg.send(isMux ? rtcp(place, 0x1000, 201, 0) : rtcp("203.0.113.9:7001", 0x1000, 201));
+    }
+    leg.hasReceipts = true;
+    return leg;
+  }
+
+  test("receipts: a listener that moved is sent to at its new place once the old one was silent for eight seconds", () => {
+    const leg = listening();
+    leg.wait(3_000);
+    assert.equal(leg.send(rtcp("192.0.2.30:5501", 0x1000, 201)), verdict.consumed);
+    leg.wait(4_999);
+    assert.deepEqual([leg.target(0), leg.target(1)], [phoneAt, "203.0.113.9:7001"]);
+    leg.wait(1);
+    assert.deepEqual([leg.target(0), leg.target(1)], ["192.0.2.30:5500", "192.0.2.30:5501"]);
+    assert.deepEqual([leg.proven(0), leg.proven(1)], [phoneAt, "192.0.2.30:5501"]);
+    assert.equal(leg.send(rtcp("192.0.2.30:5501", 0x1000, 201)), verdict.relay);
+  });
+
+  test("receipts: the old place brings everything back with its next packet, RTP or report", () => {
+    for (const packet of [new Phone(phoneAt).next(), rtcp("203.0.113.9:7001", 0x1000, 201)]) {
+      const leg = listening();
+      leg.wait(3_000);
+      leg.send(rtcp("192.0.2.30:5501", 0x1000, 201));
+      leg.wait(6_000);
+      assert.equal(leg.target(0), "192.0.2.30:5500");
+      assert.equal(leg.send(packet), verdict.relay);
+      assert.equal(leg.target(0), phoneAt);
+    }
+  });
+
+  test("receipts: under rtcp-mux the new place is where the report came from", () => {
+    const leg = listening(true);
+    leg.wait(3_000);
+    assert.equal(leg.send(rtcp("192.0.2.30:5500", 0x1000, 201, 0)), verdict.consumed);
+    leg.wait(5_000);
+    assert.deepEqual([leg.target(0), leg.proven(0)], ["192.0.2.30:5500", phoneAt]);
+    leg.send(rtcp(phoneAt, 0x1000, 201, 0));
+    assert.equal(leg.target(0), phoneAt);
+  });
+
+  test("receipts: no gain while the listener reports, whoever forges them", () => {
+    const leg = listening();
+    for (let second = 0; second < 60; second++) {
+      if (second % 6 === 5) leg.send(rtcp("203.0.113.9:7001", 0x1000, 201));
+      assert.notEqual(leg.send(rtcp("192.0.2.30:5501", 0x1000, 201)), verdict.relay);
+      leg.wait(1_000);
+    }
+    assert.deepEqual(
+      [leg.target(0), leg.target(1), leg.proven(1)],
+      [phoneAt, "203.0.113.9:7001", "203.0.113.9:7001"],
+    );
+  });
+
+  test("receipts: nothing without one, from a party that speaks or never reported, under strict, ICE or asymmetric", () => {
+    const report = rtcp("192.0.2.30:5501", 0x1000, 201);
+    const silent = listening();
+    silent.hasReceipts = false;
+    const speaking = listening();
+    const phone = new Phone(phoneAt);
+    const unheard = new Leg().open(unusable);
+    unheard.hasReceipts = true;
+    unheard.talk(new Phone(phoneAt), 200);
+    for (const leg of [silent, speaking, unheard]) {
+      for (let second = 0; second < 10; second++) {
+        leg.send(report);
+        if (leg === speaking) leg.talk(phone, 50);
+        else leg.wait(1_000);
+      }
+      assert.deepEqual([leg.target(0), leg.proven(0)], [phoneAt, phoneAt]);
+    }
+    for (const wanted of [{ isStrict: true }, { hasIce: true }, { isAsymmetric: true }]) {
+      const leg = new Leg().open({ ...usable, ...wanted });
+      leg.talk(new Phone(sdp), 10);
+      leg.send(rtcp("198.51.100.7:4001", 0x1000, 201));
+      leg.hasReceipts = true;
+      const before = leg.target();
+      leg.wait(3_000);
+      leg.send(report);
+      leg.wait(10_000);
+      assert.equal(leg.target(), before);
+    }
+  });
+
   test("a NAT that gives it another port is followed", () => {
     const leg = new Leg().open(unusable);
     leg.talk(new Phone(phoneAt), 6);

@@ -1,0 +1,57 @@
+/**
+ * Sources that had the leg and lost it without signalling or a key: with their old SSRC they take it back with their
+ * first packet (section 2). Few, and the one that was proven first always stays: whoever carries a stream on through
+ * many places while the phone is mute must not push the phone out.
+ */
+import { rememberedSourcesPerSlotMax } from "../core/limits.ts";
+import type { Ground } from "./ground.ts";
+import { isSameEndpoint } from "./hints.ts";
+import { memoryClaim, remembered, slotWords, word } from "./slot-table.ts";
+
+/** Word index of the entry for the endpoint at `at`, or -1. */
+export function findRemembered(ground: Ground, slot: number, source: Int32Array, at: number): number {
+  const { words } = ground.table;
+  const count = words[slot * slotWords + word.rememberedCount]!;
+  for (let index = 0; index < count; index++) {
+    const entry = entryAt(slot, index);
+    if (isSameEndpoint(words, entry, source, at)) return entry;
+  }
+  return -1;
+}
+
+/** True if the endpoint at `at` had the leg before. */
+export function isRemembered(ground: Ground, slot: number, source: Int32Array, at: number): boolean {
+  return findRemembered(ground, slot, source, at) >= 0;
+}
+
+/** Keeps the proven source, which is about to lose the leg, with the last it sent of `ssrc`. */
+export function remember(ground: Ground, slot: number, ssrc: number, sequence: number, claim: number): void {
+  const { words } = ground.table;
+  const base = slot * slotWords;
+  let entry = findRemembered(ground, slot, words, base + word.proven);
+  if (entry < 0) {
+    entry = makeRoom(ground, slot);
+    words[entry + remembered.claim] = claim;
+  }
+  for (let index = 0; index < 5; index++) words[entry + index] = words[base + word.proven + index]!;
+  words[entry + remembered.ssrc] = ssrc;
+  words[entry + remembered.sequence] = sequence;
+  if (claim === memoryClaim.takeBack) words[entry + remembered.claim] = claim;
+}
+
+export function forgetRemembered(ground: Ground, slot: number): void {
+  ground.table.words[slot * slotWords + word.rememberedCount] = 0;
+}
+
+/** A free entry, else that of the oldest but the first, which moves to the end. */
+function makeRoom(ground: Ground, slot: number): number {
+  const { words } = ground.table;
+  const countAt = slot * slotWords + word.rememberedCount;
+  if (words[countAt]! < rememberedSourcesPerSlotMax) return entryAt(slot, words[countAt]!++);
+  words.copyWithin(entryAt(slot, 1), entryAt(slot, 2), entryAt(slot, rememberedSourcesPerSlotMax));
+  return entryAt(slot, rememberedSourcesPerSlotMax - 1);
+}
+
+function entryAt(slot: number, index: number): number {
+  return slot * slotWords + remembered.first + index * remembered.size;
+}
