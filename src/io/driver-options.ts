@@ -1,7 +1,17 @@
 /** What both relay drivers are started with. */
 import type { Cidr } from "../core/address-class.ts";
 
-export interface DriverOptions {
+/** What the operator says about sources, for every worker's handover policy. */
+export interface SourceOptions {
+  /** Networks whose first speakers are believed before strangers. */
+  readonly trustedMedia: readonly Cidr[];
+  /** How long an unknown address must be alone where a usable one is known, and a first speaker stays provisional. */
+  readonly settleMs: number;
+  /** A source silent for so long may be followed by a new one without signalling; undefined: never. */
+  readonly relearnAfterSilenceMs: number | undefined;
+}
+
+export interface DriverOptions extends SourceOptions {
   /** Threads; the dgram driver has none and takes everything into main. */
   readonly workers: number;
   /** Slots of each worker: two for every pair it may ever have open at once. */
@@ -10,8 +20,8 @@ export interface DriverOptions {
   readonly forbiddenTargets: Int32Array;
   /** Where pairs of ours may be: four IP words, first and last port each (`portRangeWords`). */
   readonly ownMedia: Int32Array;
-  /** Networks whose first speakers are believed before strangers. */
-  readonly trustedMedia: readonly Cidr[];
+  /** Of each worker, for packets that may be sent again; 0: none are. */
+  readonly replayMemoryBytes: number;
   /** Pause under load, at most 300 microseconds, so that packets share the cost of a wake-up. */
   readonly coalesces: boolean;
 }

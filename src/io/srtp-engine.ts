@@ -5,6 +5,7 @@
 import { type SrtpEngine, scratchBytes } from "../srtp/engine.ts";
 import { findEngineFault } from "../srtp/self-test.ts";
 import { WasmEngine, wasmEngineBytes } from "../srtp/wasm-engine.ts";
+import type { OpenSslWay } from "./linux/srtp-openssl.ts";
 import type { PacketMemory } from "./packet-memory.ts";
 
 export interface SrtpEngineParts {
@@ -31,21 +32,22 @@ export interface SrtpEngineSource {
 /** Bytes of the arena for whichever engine it is; those that stay untouched cost no memory. */
 export const srtpEngineBytes = Math.max(scratchBytes + 1_024, wasmEngineBytes);
 
-function openSsl(mac: "sha" | "hmac", name: string): SrtpEngineSource {
+function openSsl(way: OpenSslWay, name: string): SrtpEngineSource {
   return {
     name,
     // Loaded late: where there is no FFI the module itself fails.
     open: async (parts) => {
       const { OpenSslEngine, openSslEngineBytes } = await import("./linux/srtp-openssl.ts");
       if (openSslEngineBytes > srtpEngineBytes) throw new Error("the arena has too little room for it");
-      return new OpenSslEngine({ ...parts, arena: parts.arena.bytes, mac });
+      return new OpenSslEngine({ ...parts, arena: parts.arena.bytes, way });
     },
   };
 }
 
 export const srtpEngineSources: readonly SrtpEngineSource[] = [
-  openSsl("sha", "OpenSSL"),
-  openSsl("hmac", "OpenSSL with HMAC_CTX"),
+  openSsl("kept", "OpenSSL"),
+  openSsl("contexts", "OpenSSL with EVP contexts"),
+  openSsl("documented", "OpenSSL with EVP contexts and HMAC_CTX"),
   { name: "WebAssembly", open: (parts) => new WasmEngine({ ...parts, memory: parts.arena.memory }) },
 ];
 

@@ -5,15 +5,18 @@ import { Handover } from "../handover/handover.ts";
 import { workerField } from "../relay/counters.ts";
 import { commandWords, eventWords } from "../relay/driver.ts";
 import { holdStoreBytes } from "../relay/hold-store.ts";
+import { packetHashKeyWords } from "../relay/packet-hash.ts";
 import { packetWords } from "../relay/packet-records.ts";
+import { replayLogBytes } from "../relay/replay-log.ts";
 import { WorkerCore } from "../relay/worker-core.ts";
 import { Arena } from "./linux/arena.ts";
 import { EpollLoop, loopBytes } from "./linux/epoll-loop.ts";
 import { EpollSockets, socketsBytes } from "./linux/epoll-sockets.ts";
 import { openPacketCrypto } from "./packet-crypto.ts";
+import { randomWords } from "./random.ts";
 import { RingReader, RingWriter } from "./ring.ts";
 import { srtpEngineBytes } from "./srtp-engine.ts";
-import type { WorkerSetup } from "./worker-setup.ts";
+import { sourceOptions, type WorkerSetup } from "./worker-setup.ts";
 
 /** Folds what V8 says about collections into the worker's counters, then listens anew. */
 class CollectionWatch {
@@ -42,17 +45,25 @@ class CollectionWatch {
 }
 
 async function run(setup: WorkerSetup): Promise<void> {
-  const arena = new Arena(loopBytes + socketsBytes(setup.capacitySlots) + holdStoreBytes + srtpEngineBytes);
+  const { capacitySlots, replayMemoryBytes } = setup;
+  const replayBytes = replayLogBytes(replayMemoryBytes);
+  const arena = new Arena(
+    loopBytes + socketsBytes(capacitySlots) + holdStoreBytes + srtpEngineBytes + replayBytes,
+  );
   const sockets = new EpollSockets(arena, setup.capacitySlots);
   const commands = new RingReader(setup.commands, commandWords);
   const events = new RingWriter(setup.events, eventWords);
   const holdBase = arena.reserve(holdStoreBytes);
   const engineBase = arena.reserve(srtpEngineBytes);
+  const replayBase = arena.reserve(replayBytes);
   const { crypto, ability } = await openPacketCrypto(arena, engineBase, setup.capacitySlots);
   const core = new WorkerCore({
     capacitySlots: setup.capacitySlots,
     arena: arena.bytes,
     holdBase,
+    replayBase,
+    replayMemoryBytes,
+    digestKey: randomWords(packetHashKeyWords),
     counters: setup.counters,
     sockets,
     events,
@@ -62,7 +73,7 @@ async function run(setup: WorkerSetup): Promise<void> {
     forbiddenTargets: setup.forbiddenTargets,
     ownMedia: setup.ownMedia,
     makePolicy: (capacitySlots, sink) =>
-      new Handover(capacitySlots, sink, { trustedMedia: setup.trustedMedia }),
+      new Handover(capacitySlots, sink, { ...sourceOptions(setup), memory: setup.handover }),
   });
   // Begun last: what loading left behind is no pause of the loop.
   const collections = new CollectionWatch(setup.counters.worker);

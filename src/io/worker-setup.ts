@@ -1,8 +1,9 @@
 /** What main gives a relay worker to start with: shared memory and numbers, nothing that lives. */
-import type { Cidr } from "../core/address-class.ts";
+import { handoverBytes } from "../handover/slot-table.ts";
 import { type CounterMemory, counterSizes } from "../relay/counters.ts";
 import { commandWords, eventWords } from "../relay/driver.ts";
 import { packetWords } from "../relay/packet-records.ts";
+import type { SourceOptions } from "./driver-options.ts";
 import { allocateRing } from "./ring.ts";
 
 /** Records of each ring; beyond them main queues commands, and a worker keeps its events. */
@@ -11,29 +12,41 @@ const eventRecords = 1_024;
 /** Datagrams between worker and main, each way: 400 KB. What does not fit is lost; who sent it sends it again. */
 const packetRecords = 256;
 
-export interface WorkerSetup {
+export interface WorkerSetup extends SourceOptions {
   readonly capacitySlots: number;
   readonly commands: SharedArrayBuffer;
   readonly events: SharedArrayBuffer;
   readonly packetsUp: SharedArrayBuffer;
   readonly packetsDown: SharedArrayBuffer;
   readonly counters: CounterMemory;
+  /** The handover policy's memory, for main to look at (`readSlot`). */
+  readonly handover: SharedArrayBuffer;
   /** Endpoints never to send to, five words each. */
   readonly forbiddenTargets: Int32Array;
   /** Where pairs of ours may be: four IP words, first and last port each (`portRangeWords`). */
   readonly ownMedia: Int32Array;
   /** eventfd that main writes to; 0 for a worker that has no thread. */
   readonly wakeDescriptor: number;
-  /** Networks whose first speakers are believed before strangers. */
-  readonly trustedMedia: readonly Cidr[];
+  /** For packets that may be sent again; 0: none are. */
+  readonly replayMemoryBytes: number;
   /** Pause under load so that packets gather. */
   readonly coalesces: boolean;
 }
 
-export function makeWorkerSetup(
-  capacitySlots: number,
-  own: Pick<WorkerSetup, "forbiddenTargets" | "ownMedia" | "trustedMedia" | "wakeDescriptor" | "coalesces">,
-): WorkerSetup {
+/** What is not memory that main and worker share. */
+export type OwnSetup = SourceOptions &
+  Pick<WorkerSetup, "forbiddenTargets" | "ownMedia" | "replayMemoryBytes" | "wakeDescriptor" | "coalesces">;
+
+/** The operator's words for the worker's policy. */
+export function sourceOptions({
+  trustedMedia,
+  settleMs,
+  relearnAfterSilenceMs,
+}: SourceOptions): SourceOptions {
+  return { trustedMedia, settleMs, relearnAfterSilenceMs };
+}
+
+export function makeWorkerSetup(capacitySlots: number, own: OwnSetup): WorkerSetup {
   const sizes = counterSizes(capacitySlots);
   const table = (doubles: number): Float64Array => new Float64Array(new SharedArrayBuffer(8 * doubles));
   return {
@@ -47,6 +60,7 @@ export function makeWorkerSetup(
       sockets: table(sizes.sockets),
       streams: table(sizes.streams),
     },
+    handover: new SharedArrayBuffer(handoverBytes(capacitySlots)),
     ...own,
   };
 }

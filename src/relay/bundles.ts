@@ -118,6 +118,23 @@ export class Bundles {
   }
 
   /**
+   * Start of the record of the stream with this SSRC that goes out to the party of the slot's pair, or, in a bundle, to
+   * that of any of its m-lines; -1: there is none, or it must not go there.
+   */
+  streamSentTo(slot: number, ssrc: number): number {
+    const { flags } = this.#slots;
+    const pair = slot >>> 1;
+    let link = (flags[pair]! & pairFlag.isCarrier) === 0 ? pair + 1 : this.#first[pair]!;
+    while (link !== 0) {
+      const mayHear = (flags[link - 1]! & pairFlag.mayReceive) !== 0;
+      const at = mayHear ? this.#streamOfPeer(2 * (link - 1), ssrc) : -1;
+      if (at >= 0) return at;
+      link = (flags[pair]! & pairFlag.isCarrier) === 0 ? 0 : this.#next[link - 1]!;
+    }
+    return -1;
+  }
+
+  /**
    * RTP slot of the m-line that a packet on the carrier's sockets belongs to, or -1. `isSealed`: only the parts that
    * SRTP leaves readable are looked at, and nothing is learnt.
    */
@@ -172,15 +189,21 @@ export class Bundles {
 
   /** The m-line whose peer was heard with this SSRC. */
   #pairThatHears(carrier: number, ssrc: number): number {
-    const { sockets, streams } = this.#counters;
     for (let link = this.#first[carrier]!; link !== 0; link = this.#next[link - 1]!) {
-      const peer = this.#slots.peerOf(2 * (link - 1));
-      if (peer < 0) continue;
-      const used = sockets[socketAt(peer) + socketField.streams]!;
-      for (let rank = 0; rank < used; rank++) {
-        const at = streamAt(peer, rank, this.#slots.capacitySlots);
-        if (streams[at + reception.ssrc] === ssrc >>> 0) return link - 1;
-      }
+      if (this.#streamOfPeer(2 * (link - 1), ssrc) >= 0) return link - 1;
+    }
+    return -1;
+  }
+
+  /** Start of the record of the stream with this SSRC that the slot's peer is heard with, or -1. */
+  #streamOfPeer(slot: number, ssrc: number): number {
+    const { sockets, streams } = this.#counters;
+    const peer = this.#slots.peerOf(slot);
+    if (peer < 0) return -1;
+    const used = sockets[socketAt(peer) + socketField.streams]!;
+    for (let rank = 0; rank < used; rank++) {
+      const at = streamAt(peer, rank, this.#slots.capacitySlots);
+      if (streams[at + reception.ssrc] === ssrc >>> 0) return at;
     }
     return -1;
   }

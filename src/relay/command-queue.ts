@@ -31,6 +31,10 @@ export class CommandQueue {
   }
 
   submit(command: Command): void {
+    if (this.#waiting.length === 0 && this.#write(command)) {
+      this.#link.wake();
+      return;
+    }
     this.#waiting.push(command);
     this.flush();
   }

@@ -2,6 +2,7 @@
 import { ssrcsPerSlotMax } from "../core/limits.ts";
 import type { PairCounters, SocketCounters, StreamCounters } from "../core/plan/counters.ts";
 import type { MonotonicMs } from "../core/time.ts";
+import { handoverNote } from "../handover/contract.ts";
 import { reception } from "../rtp/reception.ts";
 import { type CounterMemory, socketAt, socketField, streamAt, workerField } from "./counters.ts";
 import { evidenceName, readEndpoint } from "./events.ts";
@@ -14,6 +15,8 @@ const attemptsMax = 100;
 export function isCurrent(memory: CounterMemory, slot: number, generation: number): boolean {
   return memory.sockets[socketAt(slot + 1) + socketField.generation] === generation;
 }
+
+const noteNames = Object.keys(handoverNote) as readonly (keyof typeof handoverNote)[];
 
 const silentSocket: SocketCounters = {
   packetsIn: 0,
@@ -113,15 +116,33 @@ export interface WorkerStats {
   readonly collectionMsMax: number;
   /** Ends of datagrams by name; `relay` are those that left. */
   readonly reasons: Readonly<Record<ReasonName, number>>;
-  readonly handoverNotes: Readonly<
-    Record<"proven" | "switched" | "rolledBack" | "struck" | "refused", number>
-  >;
+  /** By `handoverNote` name, told to main or not. */
+  readonly handoverNotes: Readonly<Record<keyof typeof handoverNote, number>>;
+  /** Notes that main was not told of: there were too many. */
+  readonly notesUntold: number;
+  readonly replay: ReplayStats;
+}
+
+/** What was sent again to parties that changed their network; none of it is among a pair's packets out. */
+export interface ReplayStats {
+  readonly replays: number;
+  readonly packets: number;
+  readonly bytes: number;
+  /** Packets that the kernel did not take. */
+  readonly errors: number;
+  /** Too many were under way. */
+  readonly refused: number;
+  /** Slots whose packets ceased to be theirs to have again: another party, peer, key or list of codecs. */
+  readonly forgotten: number;
+  /** Memory in use right now. */
+  readonly usedBytes: number;
 }
 
 export function readWorker(record: Float64Array): WorkerStats {
   const reasons = {} as Record<ReasonName, number>;
   for (const name of reasonNames) reasons[name] = record[workerField.reasons + reason[name]]!;
-  const note = (code: number): number => record[workerField.notes + code]!;
+  const notes = {} as Record<keyof typeof handoverNote, number>;
+  for (const name of noteNames) notes[name] = record[workerField.notes + handoverNote[name]]!;
   return {
     heartbeat: record[workerField.heartbeat]!,
     packets: record[workerField.packets]!,
@@ -134,12 +155,16 @@ export function readWorker(record: Float64Array): WorkerStats {
     collectionMsTotal: record[workerField.collectionMsTotal]!,
     collectionMsMax: record[workerField.collectionMsMax]!,
     reasons,
-    handoverNotes: {
-      proven: note(1),
-      switched: note(2),
-      rolledBack: note(3),
-      struck: note(4),
-      refused: note(5),
+    handoverNotes: notes,
+    notesUntold: record[workerField.notesUntold]!,
+    replay: {
+      replays: record[workerField.replays]!,
+      packets: record[workerField.replayedPackets]!,
+      bytes: record[workerField.replayedBytes]!,
+      errors: record[workerField.replayErrors]!,
+      refused: record[workerField.replaysRefused]!,
+      forgotten: record[workerField.replaysForgotten]!,
+      usedBytes: record[workerField.replayBytes]!,
     },
   };
 }

@@ -49,8 +49,22 @@ export const workerField = {
   pauses: 9,
   /** Counts of the handover policy's notes, by `handoverNote` code. */
   notes: 10,
-  reasons: 16,
-  size: 16 + reasonCount,
+  /** Notes that main was not told of, because there were too many. */
+  notesUntold: 18,
+  /** Times that a party was sent again what it missed, and what it got; not among what slots count as sent. */
+  replays: 19,
+  replayedPackets: 20,
+  replayedBytes: 21,
+  /** Replays that did not happen, because too many were under way. */
+  replaysRefused: 22,
+  /** Slots whose packets were no longer to be sent again: new party, peer, key or codecs. */
+  replaysForgotten: 23,
+  /** In use right now for packets that may be sent again. */
+  replayBytes: 24,
+  /** Packets that were to be sent again and could not be. */
+  replayErrors: 25,
+  reasons: 32,
+  size: 32 + reasonCount,
 } as const;
 
 export interface CounterMemory {

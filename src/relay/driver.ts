@@ -36,6 +36,8 @@ export interface WorkerLink {
   /** Datagrams to send from a socket of the worker (`writePacket`); `wake` afterwards. */
   readonly packetsDown: RecordWriter;
   readonly counters: CounterMemory;
+  /** The memory of the worker's handover policy, `handoverBytes` of its slots; main may look (`readSlot`). */
+  readonly handover: ArrayBufferLike;
   /** Makes the worker look at its commands and at `packetsDown` soon. */
   wake(): void;
 }

@@ -9,35 +9,27 @@ import { jumboSizeBytesMax } from "../core/limits.ts";
 import {
   authResult,
   type HandoverPolicy,
-  noPayloadType,
-  PacketFacts,
+  type PacketFacts,
   packetKind,
   verdict,
 } from "../handover/contract.ts";
-import { isRtcpPacket, rtcpPacketType, rtcpSenderSsrc } from "../rtp/rtcp.ts";
-import { read16, read32, rtpPayloadType, rtpSequence, rtpSsrc, rtpTimestamp } from "../rtp/rtp.ts";
 import type { Bundles } from "./bundles.ts";
-import { classifyDataLeg, classifyRtpLeg, malformedKind } from "./classify.ts";
 import { type CounterMemory, socketAt, socketField, workerField } from "./counters.ts";
 import type { Gate } from "./gate.ts";
 import { type HoldStore, keylessCandidate } from "./hold-store.ts";
-import { type Protection, passage, reasonOfCode } from "./protection.ts";
+import { Opener } from "./opener.ts";
+import type { PacketInHand } from "./packet-in-hand.ts";
+import { PacketReader, sourceBytes } from "./packet-reader.ts";
+import type { Protection } from "./protection.ts";
 import { reason } from "./reasons.ts";
 import { type Sender, sealedFlag } from "./sender.ts";
+import type { SentMarks } from "./sent-marks.ts";
 import { guardedFlags, pairFlag, type Slots } from "./slots.ts";
 import { StreamCounts } from "./stream-counts.ts";
+import type { Targets } from "./targets.ts";
 
 /** Flags of a pair that say whether what it hears is its own, and goes on. */
 const mediaFlags = pairFlag.maySend | pairFlag.isCarrier;
-
-/** In front of a packet that waits for keys: its source, five words. */
-const sourceBytes = 20;
-
-/** What the forwarder asks after each verdict: send targets may have moved. */
-export interface TargetKeeper {
-  readonly hasMovedTargets: boolean;
-  settleTargets(): void;
-}
 
 export interface ForwarderParts {
   readonly arena: Uint8Array;
@@ -48,11 +40,18 @@ export interface ForwarderParts {
   readonly gate: Gate;
   readonly bundles: Bundles;
   readonly sender: Sender;
+  readonly targets: Targets;
+  readonly marks: SentMarks;
+  readonly hand: PacketInHand;
+  /** One double: the time of this turn of the worker. */
+  readonly clock: Float64Array;
 }
 
 export class Forwarder {
   /** The driver fills in the source; the rest is filled in here. */
-  readonly facts = new PacketFacts();
+  readonly facts: PacketFacts;
+  readonly #reader: PacketReader;
+  readonly #opener: Opener;
   readonly #arena: Uint8Array;
   readonly #slots: Slots;
   readonly #counters: CounterMemory;
@@ -62,10 +61,10 @@ export class Forwarder {
   readonly #bundles: Bundles;
   readonly #sender: Sender;
   readonly #streams: StreamCounts;
-  /** The packet opened last stays as it came. */
-  #isSealed = false;
+  readonly #targets: Targets;
+  readonly #hand: PacketInHand;
+  readonly #clock: Float64Array;
   #policy!: HandoverPolicy;
-  #targets!: TargetKeeper;
 
   constructor(parts: ForwarderParts) {
     this.#arena = parts.arena;
@@ -76,13 +75,18 @@ export class Forwarder {
     this.#gate = parts.gate;
     this.#bundles = parts.bundles;
     this.#sender = parts.sender;
-    this.#streams = new StreamCounts(parts.arena, parts.slots, parts.counters);
+    this.#targets = parts.targets;
+    this.#hand = parts.hand;
+    this.#clock = parts.clock;
+    this.#streams = new StreamCounts(parts.arena, parts.slots, parts.counters, parts.marks);
+    this.#reader = new PacketReader(parts.arena, parts.slots);
+    this.#opener = new Opener(parts);
+    this.facts = this.#reader.facts;
   }
 
   /** The policy's sink needs the forwarder, so the policy comes second. */
-  attach(policy: HandoverPolicy, targets: TargetKeeper): void {
+  attach(policy: HandoverPolicy): void {
     this.#policy = policy;
-    this.#targets = targets;
   }
 
   /** One datagram of `sizeBytes` at `offset` of the arena; its source stands in `facts`. No allocation. */
@@ -91,12 +95,13 @@ export class Forwarder {
       this.#refuse(slot, reason.tooLarge);
       return;
     }
+    this.#clock[0] = nowMs;
+    const kind = this.#reader.read(slot, offset, sizeBytes);
+    if (kind < 0) {
+      this.#refuse(slot, -kind);
+      return;
+    }
     const flags = this.#slots.flags[slot >>> 1]!;
-    const kind =
-      (flags & pairFlag.isRtp) !== 0
-        ? this.#readRtpLeg(slot, offset, sizeBytes)
-        : this.#readDataLeg(slot, offset, sizeBytes);
-    if (kind < 0) return;
     if ((flags & guardedFlags) !== 0 || kind === packetKind.dtls) {
       this.#receiveGuarded(slot, kind, offset, sizeBytes, nowMs, nowMs);
     } else {
@@ -140,9 +145,10 @@ export class Forwarder {
       this.#arena.copyWithin(offset - sourceBytes, from, from + held.sizeOf(link));
       held.remove(link);
       this.#count(reason.heldReleased);
-      this.#readSource(offset - sourceBytes);
-      const kind = this.#readRtpLeg(slot, offset, sizeBytes);
-      if (kind >= 0) this.#receiveGuarded(slot, kind, offset, sizeBytes, arrivalMs, nowMs);
+      this.#reader.readSource(offset - sourceBytes);
+      const kind = this.#reader.read(slot, offset, sizeBytes);
+      if (kind < 0) this.#refuse(slot, -kind);
+      else this.#receiveGuarded(slot, kind, offset, sizeBytes, arrivalMs, nowMs);
     }
   }
 
@@ -172,49 +178,6 @@ export class Forwarder {
       if (isEgress) this.#sender.countUnsent(slot, reason.heldExpired);
       else this.#refuse(slot, reason.heldExpired);
     }
-  }
-
-  /** Fills in the facts; the kind, or -1 when the datagram has been counted and is done with. */
-  #readRtpLeg(slot: number, offset: number, sizeBytes: number): number {
-    const bytes = this.#arena;
-    const kind = classifyRtpLeg(bytes, offset, sizeBytes);
-    const facts = this.facts;
-    if (kind === packetKind.rtp) {
-      if ((slot & 1) !== 0) return this.#refuse(slot, reason.rtpOnRtcpPort);
-      facts.ssrc = rtpSsrc(bytes, offset);
-      facts.sequence = rtpSequence(bytes, offset);
-      facts.timestamp = rtpTimestamp(bytes, offset);
-      facts.payloadType = rtpPayloadType(bytes, offset);
-    } else if (kind === malformedKind) {
-      return this.#refuse(slot, reason.malformed);
-    } else {
-      const isRtcp = kind === packetKind.rtcp;
-      facts.ssrc = isRtcp ? rtcpSenderSsrc(bytes, offset) : 0;
-      facts.sequence = 0;
-      facts.timestamp = 0;
-      facts.payloadType = isRtcp ? rtcpPacketType(bytes, offset) : noPayloadType;
-    }
-    facts.slot = slot;
-    facts.kind = kind;
-    facts.sizeBytes = sizeBytes;
-    return kind;
-  }
-
-  #readDataLeg(slot: number, offset: number, sizeBytes: number): number {
-    const kind = classifyDataLeg(this.#arena, offset, sizeBytes);
-    const isUdptl = (this.#slots.flags[slot >>> 1]! & pairFlag.isUdptl) !== 0;
-    if (isUdptl && kind === packetKind.data && sizeBytes < udptlBytesMin) {
-      return this.#refuse(slot, reason.malformed);
-    }
-    const facts = this.facts;
-    facts.ssrc = 0;
-    facts.timestamp = 0;
-    facts.payloadType = 0;
-    facts.sequence = isUdptl && kind === packetKind.data ? read16(this.#arena, offset) : 0;
-    facts.slot = slot;
-    facts.kind = kind;
-    facts.sizeBytes = sizeBytes;
-    return kind;
   }
 
   /** A leg with SRTP, with ICE, or whose keys are its parties' own; and DTLS where there is none. */
@@ -276,63 +239,25 @@ export class Forwarder {
       this.#holdKeyless(slot, kind, offset, sizeBytes, arrivalMs);
       return;
     }
-    if (!this.#policy.isKnownSource(facts) && !protection.mayVerify(slot, nowMs)) {
+    const isKnown = this.#policy.isKnownSource(facts);
+    if (!isKnown && !protection.mayVerify(slot, nowMs)) {
       this.#refuse(slot, reason.verificationLimit);
       return;
     }
-    const clearBytes = this.#open(slot, kind, offset, sizeBytes);
+    const clearBytes = this.#opener.open(slot, kind, offset, sizeBytes, isKnown);
     if (clearBytes < 0) {
-      this.#refuse(slot, reasonOfCode(clearBytes));
-      return;
-    }
-    const isSealed = this.#isSealed;
-    if (!isSealed && kind === packetKind.rtcp && !isRtcpPacket(this.#arena, offset, clearBytes)) {
-      this.#refuse(slot, reason.malformed);
+      this.#refuse(slot, -clearBytes);
       return;
     }
     facts.isNewest = protection.isNewest;
     facts.tagBits = protection.tagBits;
     facts.auth = facts.tagBits > 0 ? authResult.verified : authResult.none;
-    this.#judge(slot, isSealed ? kind | sealedFlag : kind, offset, clearBytes, arrivalMs, nowMs);
+    this.#judge(slot, this.#opener.isSealed ? kind | sealedFlag : kind, offset, clearBytes, arrivalMs, nowMs);
     facts.auth = authResult.none;
   }
 
-  /** Takes the protection off, unless the packet may leave as it came; its size then, or a negative code. */
-  #open(slot: number, kind: number, offset: number, sizeBytes: number): number {
-    const protection = this.#protection;
-    this.#isSealed = false;
-    const egress = this.#egressOf(slot, kind, offset, sizeBytes);
-    const passes = egress < 0 ? passage.never : protection.passageOf(slot, egress);
-    if (passes === passage.never) return protection.open(slot, kind, offset, sizeBytes);
-    if (passes === passage.always) {
-      this.#isSealed = true;
-      return protection.verify(slot, kind, offset, sizeBytes);
-    }
-    // Only the key that accepts it tells, and by then it is open: the packet as it came is kept until that is known.
-    const copy = this.#held.outletOffset;
-    this.#arena.copyWithin(copy, offset, offset + sizeBytes);
-    const clearBytes = protection.open(slot, kind, offset, sizeBytes);
-    if (clearBytes < 0 || !protection.wasAcceptedBy(slot, egress)) return clearBytes;
-    this.#isSealed = true;
-    this.#arena.copyWithin(offset, copy, copy + sizeBytes);
-    return sizeBytes;
-  }
-
-  /** The slot that what came to `slot` leaves from, as far as its readable parts tell; or -1. */
-  #egressOf(slot: number, kind: number, offset: number, sizeBytes: number): number {
-    let media = slot;
-    if ((this.#slots.flags[slot >>> 1]! & pairFlag.isCarrier) !== 0) {
-      media = this.#bundles.mediaOf(slot, kind, offset, sizeBytes, true);
-      if (media < 0) return -1;
-    }
-    const peer = this.#slots.peerOf(media);
-    const out = peer < 0 ? -1 : this.#bundles.socketsOf(peer);
-    if (out < 0) return -1;
-    return kind === packetKind.rtcp && (this.#slots.flags[out >>> 1]! & pairFlag.isMux) === 0 ? out + 1 : out;
-  }
-
   #holdKeyless(slot: number, kind: number, offset: number, sizeBytes: number, arrivalMs: number): void {
-    this.#writeSource(offset - sourceBytes);
+    this.#reader.writeSource(offset - sourceBytes);
     const from = offset - sourceBytes;
     const outcome = this.#held.add(slot, keylessCandidate, kind, from, sizeBytes + sourceBytes, arrivalMs);
     if (outcome === reason.hold) this.#count(outcome);
@@ -348,8 +273,12 @@ export class Forwarder {
     arrivalMs: number,
     nowMs: number,
   ): void {
+    const hand = this.#hand;
+    hand.offset = offset;
+    hand.sizeBytes = sizeBytes;
+    hand.kind = kind;
     const code = this.#policy.packet(this.facts, nowMs);
-    if (this.#targets.hasMovedTargets) this.#targets.settleTargets();
+    if (this.#targets.hasMoved) this.#targets.settle();
     if (kind === packetKind.stun) {
       this.#count(reason.stun);
     } else if (code === verdict.relay && kind !== packetKind.keepalive) {
@@ -417,32 +346,6 @@ export class Forwarder {
     return media < 0 ? this.#refuse(slot, reason.unroutable) : media + (slot & 1);
   }
 
-  #writeSource(offset: number): void {
-    const { ip0, ip1, ip2, ip3, port } = this.facts;
-    this.#writeWord(offset, ip0);
-    this.#writeWord(offset + 4, ip1);
-    this.#writeWord(offset + 8, ip2);
-    this.#writeWord(offset + 12, ip3);
-    this.#writeWord(offset + 16, port);
-  }
-
-  #writeWord(offset: number, value: number): void {
-    const bytes = this.#arena;
-    bytes[offset] = value >>> 24;
-    bytes[offset + 1] = value >>> 16;
-    bytes[offset + 2] = value >>> 8;
-    bytes[offset + 3] = value;
-  }
-
-  #readSource(offset: number): void {
-    const facts = this.facts;
-    facts.ip0 = read32(this.#arena, offset);
-    facts.ip1 = read32(this.#arena, offset + 4);
-    facts.ip2 = read32(this.#arena, offset + 8);
-    facts.ip3 = read32(this.#arena, offset + 12);
-    facts.port = read32(this.#arena, offset + 16);
-  }
-
   #count(code: number): void {
     this.#counters.worker[workerField.reasons + code]!++;
   }
@@ -453,6 +356,3 @@ export class Forwarder {
     return -1;
   }
 }
-
-/** Sequence number, a primary of length zero, and no recovery (ITU-T T.38 section 9.1). */
-const udptlBytesMin = 5;

@@ -2,6 +2,7 @@
  * What of STUN and DTLS a worker passes up to main: checks meant for one of its legs and answers to ours, handshakes
  * where DTLS is to be had; so many a second. Everything else ends here. Typed arrays and numbers, nothing allocated.
  */
+import { Allowance } from "../core/allowance.ts";
 import {
   iceLocalUfragSizeBytesMax,
   packetSizeBytesMax,
@@ -12,7 +13,6 @@ import {
 } from "../core/limits.ts";
 import { type PacketFacts, packetKind } from "../handover/contract.ts";
 import { read16, read32 } from "../rtp/rtp.ts";
-import { Allowance } from "./allowance.ts";
 import type { RecordWriter } from "./driver.ts";
 import { packetField } from "./packet-records.ts";
 import { reason } from "./reasons.ts";
@@ -68,6 +68,10 @@ export class Gate {
   /** Another one than before is a restart of ICE (RFC 8445 section 9). Empty: no check is for this pair. */
   setUfrag(slot: number, ufrag: Uint8Array): void {
     const current = slot & ~1;
+    if (ufrag.length === 0 && this.#ufragSizes[current] === 0) {
+      this.#ufragSizes[current + 1] = 0;
+      return;
+    }
     const at = current * iceLocalUfragSizeBytesMax;
     const before = this.#ufrags.slice(at, at + this.#ufragSizes[current]!);
     if (ufrag.length === 0) this.#ufragSizes[current + 1] = 0;

@@ -2,12 +2,12 @@
  * SRTP of a worker's slots: whose keys serve which socket, which of them may pass a packet on as it came, and how many
  * tags strangers may have checked. Nothing is allocated per packet.
  */
+import { Allowance } from "../core/allowance.ts";
 import { strangerVerificationsBurstMax, strangerVerificationsPerSecMax } from "../core/limits.ts";
 import type { SrtpKey } from "../core/plan/security.ts";
 import { packetKind } from "../handover/contract.ts";
 import { srtpCode } from "../srtp/codes.ts";
 import { isSameKey } from "../srtp/suites.ts";
-import { Allowance } from "./allowance.ts";
 import type { DecodedKeys } from "./key-records.ts";
 import { reason } from "./reasons.ts";
 import { pairFlag, type Slots } from "./slots.ts";
@@ -18,7 +18,8 @@ export interface MediaCrypto {
   clear(place: number): void;
   hasReceiveKeys(place: number): boolean;
   hasSendKey(place: number): boolean;
-  unprotectRtp(place: number, offset: number, sizeBytes: number): number;
+  /** `isTrusted`: it may move the rollover counter although the key asks for no tag. */
+  unprotectRtp(place: number, offset: number, sizeBytes: number, isTrusted: boolean): number;
   unprotectRtcp(place: number, offset: number, sizeBytes: number): number;
   verifyRtp(place: number, offset: number, sizeBytes: number): number;
   verifyRtcp(place: number, offset: number, sizeBytes: number): number;
@@ -41,32 +42,31 @@ export function cryptoPlaces(capacitySlots: number): number {
 /** May a packet go on as it came: never, always, or if it is the key of the way out that accepts it. */
 export const passage = { never: 0, always: 1, byKey: 2 } as const;
 
-/** A class, so that all have one shape: they are read once per packet. */
-class SlotKeys {
-  readonly receive: readonly SrtpKey[];
-  readonly send: SrtpKey | undefined;
-  /** The keys of the way out that `passage` was told of last, and what it was. */
-  other: SlotKeys | undefined = undefined;
-  passage: number = passage.never;
-
-  constructor({ receive, send }: DecodedKeys) {
-    this.receive = receive;
-    this.send = send;
-  }
-}
+/**
+ * By slot: a number that no other keys have or had (0: there are none), the number of the way out that `passage` was
+ * told of last, and what it was. Read once per packet.
+ */
+const field = { keys: 0, other: 1, passage: 2 } as const;
+const recordWords = 4;
 
 export class Protection {
   readonly #crypto: MediaCrypto | undefined;
   readonly #slots: Slots;
   /** By slot. */
-  readonly #keys: (SlotKeys | undefined)[];
+  readonly #keys: (DecodedKeys | undefined)[];
+  readonly #passages: Int32Array;
+  #lastNumber = 0;
+  /** By slot: when its send key came. */
+  readonly #sendsSinceMs: Float64Array;
   readonly #strangers: Allowance;
 
   /** Without crypto there are never keys, so nothing comes in and nothing goes out. */
   constructor(crypto: MediaCrypto | undefined, slots: Slots) {
     this.#crypto = crypto;
     this.#slots = slots;
-    this.#keys = new Array<SlotKeys | undefined>(slots.capacitySlots).fill(undefined);
+    this.#keys = new Array<DecodedKeys | undefined>(slots.capacitySlots).fill(undefined);
+    this.#passages = new Int32Array(slots.capacitySlots * recordWords);
+    this.#sendsSinceMs = new Float64Array(slots.capacitySlots);
     this.#strangers = new Allowance(
       slots.capacitySlots,
       strangerVerificationsPerSecMax,
@@ -75,20 +75,26 @@ export class Protection {
   }
 
   /** True if what is sent is protected by another key from now on. */
-  setKeys(slot: number, keys: DecodedKeys): boolean {
+  setKeys(slot: number, keys: DecodedKeys, nowMs: number): boolean {
     const at = this.#keysSlot(slot);
     const before = this.#keys[at]?.send;
     this.#crypto?.setKeys(2 * at, keys.receive, keys.send);
-    this.#keys[at] = new SlotKeys(keys);
-    if (before === undefined || keys.send === undefined) return before !== keys.send;
-    return !isSameKey(before, keys.send);
+    this.#keep(at, keys);
+    if (before !== undefined && keys.send !== undefined && isSameKey(before, keys.send)) return false;
+    this.#sendsSinceMs[at] = nowMs;
+    return before !== keys.send;
+  }
+
+  /** What was to leave the slot as it came has come before the key that serves there now, and was accepted by another. */
+  isOutdated(slot: number, arrivalMs: number): boolean {
+    return arrivalMs < this.#sendsSinceMs[this.#keysSlot(slot)]!;
   }
 
   /** Forgets the keys of both the pair's sockets. */
   clear(slot: number): void {
     for (const each of [slot & ~1, slot | 1]) {
       this.#crypto?.clear(2 * each);
-      this.#keys[each] = undefined;
+      this.#keep(each, undefined);
       this.#strangers.clear(each);
     }
   }
@@ -100,7 +106,7 @@ export class Protection {
   suspend(slot: number): void {
     for (const each of [slot & ~1, slot | 1]) {
       if (this.#keys[each] !== undefined) this.#crypto?.setKeys(2 * each, [], undefined);
-      this.#keys[each] = undefined;
+      this.#keep(each, undefined);
       this.#strangers.clear(each);
     }
   }
@@ -118,13 +124,16 @@ export class Protection {
     return this.#strangers.take(slot, nowMs);
   }
 
-  /** Takes the protection off, in place; the new size, or a negative `srtpCode`. */
-  open(slot: number, kind: number, offset: number, sizeBytes: number): number {
+  /**
+   * Takes the protection off, in place; the new size, or a negative `srtpCode`. `isKnown`: the source is proven, checked
+   * or signalled; of others' packets without a tag nothing is remembered.
+   */
+  open(slot: number, kind: number, offset: number, sizeBytes: number, isKnown: boolean): number {
     const place = 2 * this.#keysSlot(slot);
     const crypto = this.#crypto!;
     return kind === packetKind.rtcp
       ? crypto.unprotectRtcp(place, offset, sizeBytes)
-      : crypto.unprotectRtp(place, offset, sizeBytes);
+      : crypto.unprotectRtp(place, offset, sizeBytes, isKnown);
   }
 
   /** As `open`, and leaves the packet as it came. */
@@ -172,14 +181,20 @@ export class Protection {
    */
   passageOf(slot: number, egress: number): number {
     if ((this.#slots.flags[egress >>> 1]! & pairFlag.isSecure) === 0) return passage.never;
-    const own = this.#keys[this.#keysSlot(slot)];
-    const other = this.#keys[this.#keysSlot(egress)];
-    if (own === undefined || other === undefined) return passage.never;
-    if (own.other !== other) {
-      own.other = other;
-      own.passage = passageBetween(own.receive, other.send);
+    const words = this.#passages;
+    const ownSlot = this.#keysSlot(slot);
+    const otherSlot = this.#keysSlot(egress);
+    const own = ownSlot * recordWords;
+    const other = words[otherSlot * recordWords + field.keys]!;
+    if (words[own + field.keys] === 0 || other === 0) return passage.never;
+    if (words[own + field.other] !== other) {
+      words[own + field.other] = other;
+      words[own + field.passage] = passageBetween(
+        this.#keys[ownSlot]?.receive ?? [],
+        this.#keys[otherSlot]?.send,
+      );
     }
-    return own.passage;
+    return words[own + field.passage]!;
   }
 
   /** True if the key that accepted the slot's last packet protects what leaves from `egress`. */
@@ -187,6 +202,14 @@ export class Protection {
     const key = this.#crypto!.acceptedKey(2 * this.#keysSlot(slot));
     const send = this.#keys[this.#keysSlot(egress)]?.send;
     return key !== undefined && send !== undefined && isSameKey(key, send);
+  }
+
+  #keep(slot: number, keys: DecodedKeys | undefined): void {
+    this.#keys[slot] = keys;
+    // It begins again after 2^31 changes of keys, far beyond the life of those that were numbered first.
+    if (keys !== undefined) this.#lastNumber = (this.#lastNumber % 0x7fff_fffe) + 1;
+    this.#passages[slot * recordWords + field.keys] = keys === undefined ? 0 : this.#lastNumber;
+    this.#passages[slot * recordWords + field.other] = 0;
   }
 
   /**

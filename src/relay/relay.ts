@@ -16,6 +16,7 @@ import type {
 } from "../core/plan/plan.ts";
 import type { Random } from "../core/random.ts";
 import type { Clock, MonotonicMs } from "../core/time.ts";
+import { readSlot, type SlotView } from "../handover/view.ts";
 import { CommandQueue } from "./command-queue.ts";
 import {
   isCurrent,
@@ -26,7 +27,7 @@ import {
   type WorkerStats,
 } from "./counter-view.ts";
 import type { BindResult, DriverListener, RelayDriver, SrtpAbility } from "./driver.ts";
-import { eventField, eventKind, evidenceName, readEndpoint } from "./events.ts";
+import { eventField, eventKind, evidenceName, noteName, readEndpoint } from "./events.ts";
 import { type InterfaceStats, Interfaces, type RelayInterface } from "./interfaces.ts";
 import { type PairEntry, Pairs } from "./pairs.ts";
 import { type Place, Placement } from "./placement.ts";
@@ -68,6 +69,7 @@ export interface RelayStats {
 
 /** Ports tried for one pair before giving up; each was held by another process. */
 const bindAttemptsMax = 64;
+const none: readonly Place[] = [];
 /** How long workers may take to close their sockets. */
 const stopTimeoutMs = 2_000;
 
@@ -140,6 +142,20 @@ export class Relay implements CounterReader, DriverListener {
     return readPair(memory, slot, this.#driver.capacitySlots);
   }
 
+  /** Sources that the policy keeps of the pair's sockets; undefined: there is no such pair. A glance for an operator. */
+  sources(pair: PairId): { readonly rtp: SlotView; readonly rtcp: SlotView } | undefined {
+    const entry = this.#pairs.get(pair);
+    if (entry === undefined) return undefined;
+    const { worker, slot, generation } = entry.place;
+    const { counters, handover } = this.#driver.links[worker]!;
+    // A slot that its worker has not taken over yet shows what a closed one does.
+    const first = isCurrent(counters, slot, generation) ? slot : -2;
+    const words = new Int32Array(handover);
+    const reals = new Float64Array(handover);
+    const nowMs = this.#options.clock.monotonicMs();
+    return { rtp: readSlot(words, reals, first, nowMs), rtcp: readSlot(words, reals, first + 1, nowMs) };
+  }
+
   lastPacketAt(pair: PairId): MonotonicMs | undefined {
     const entry = this.#pairs.get(pair);
     if (entry === undefined) return undefined;
@@ -182,6 +198,7 @@ export class Relay implements CounterReader, DriverListener {
       const kind = events.words[at + eventField.kind];
       const evidence = evidenceName(events.words[at + eventField.evidence]!);
       const source = readEndpoint(events.words, at + eventField.source);
+      const note = noteName(events.words[at + eventField.note]!);
       events.release();
       const entry = this.#pairs.at(worker, { slot, generation });
       if (entry === undefined) continue;
@@ -192,6 +209,16 @@ export class Relay implements CounterReader, DriverListener {
         const component = componentOf(slot);
         this.#transports.noteTarget(this.#options.clock.monotonicMs(), pair, component, source);
         this.#options.onEvent({ kind: "source-proven", pair, component, source, evidence });
+      } else if (kind === eventKind.noted && source !== undefined && note !== undefined) {
+        const { pair } = entry.request;
+        this.#options.onEvent({
+          kind: "source-noted",
+          pair,
+          component: componentOf(slot),
+          note,
+          source,
+          evidence,
+        });
       }
     }
     this.#queues[worker]!.flush();
@@ -293,7 +320,8 @@ export class Relay implements CounterReader, DriverListener {
     const placeOf = (pair: PairId): Place | undefined => this.#pairs.placeOf(pair, place.worker);
     const peer = settings.peer === undefined ? undefined : placeOf(settings.peer);
     const carrier = settings.bundle === undefined ? undefined : placeOf(settings.bundle.carrier);
-    const siblings = settings.siblings.flatMap((pair) => placeOf(pair) ?? []);
+    const siblings =
+      settings.siblings.length === 0 ? none : settings.siblings.flatMap((pair) => placeOf(pair) ?? []);
     this.#queues[place.worker]!.submit({ kind: "configure", at: place, settings, peer, siblings, carrier });
     entry.settings = settings.siblings.length > 0 ? settings : undefined;
     this.#transports.configure(this.#options.clock.monotonicMs(), request.pair, settings);

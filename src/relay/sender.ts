@@ -5,15 +5,16 @@
  *
  * Runs once per packet; nothing is allocated.
  */
+import { Allowance } from "../core/allowance.ts";
 import { ownTargetBurstPacketsMax, ownTargetPacketsPerSecMax } from "../core/limits.ts";
 import { packetKind } from "../handover/contract.ts";
-import { Allowance } from "./allowance.ts";
 import type { Bundles } from "./bundles.ts";
 import { type CounterMemory, socketAt, socketField, workerField } from "./counters.ts";
 import { type SocketPort, sendCode } from "./driver.ts";
 import { egressCandidate, type HoldStore } from "./hold-store.ts";
 import { type Protection, reasonOfCode } from "./protection.ts";
 import { reason } from "./reasons.ts";
+import type { Replays } from "./replays.ts";
 import { pairFlag, type Slots, targetState } from "./slots.ts";
 
 /** Beside the kind of a packet: it goes out as it came, because the key of its way out accepted it. */
@@ -33,6 +34,7 @@ export interface SenderParts {
   readonly held: HoldStore;
   readonly protection: Protection;
   readonly bundles: Bundles;
+  readonly replays: Replays;
 }
 
 export class Sender {
@@ -43,6 +45,7 @@ export class Sender {
   readonly #held: HoldStore;
   readonly #protection: Protection;
   readonly #bundles: Bundles;
+  readonly #replays: Replays;
   readonly #toOwnTargets: Allowance;
 
   constructor(parts: SenderParts) {
@@ -53,6 +56,7 @@ export class Sender {
     this.#held = parts.held;
     this.#protection = parts.protection;
     this.#bundles = parts.bundles;
+    this.#replays = parts.replays;
     this.#toOwnTargets = new Allowance(
       parts.slots.capacitySlots,
       ownTargetPacketsPerSecMax,
@@ -63,6 +67,7 @@ export class Sender {
   /** The slot serves another pair from now on. */
   open(slot: number): void {
     this.#toOwnTargets.clear(slot);
+    this.#replays.open(slot);
   }
 
   /**
@@ -84,6 +89,10 @@ export class Sender {
     const egress = kind === packetKind.rtp ? peer : peer + componentOf(flags, media, kind);
     const isPlain = (flags & wayFlags) === pairFlag.mayReceive && kind < sealedFlag;
     if (isPlain && slots.targetStates[egress] === targetState.any) {
+      const isKept = (flags & pairFlag.mayReplay) !== 0;
+      if (isKept && (kind === packetKind.rtp || this.#replays.keeps(egress, kind))) {
+        this.#replays.note(egress, offset, sizeBytes);
+      }
       return this.#finish(egress, sizeBytes, this.#sockets.send(egress, offset, sizeBytes));
     }
     return this.#forwardSpecially(slot, media, kind, offset, sizeBytes, arrivalMs);
@@ -189,7 +198,7 @@ export class Sender {
   ): number {
     const isSecure = (this.#slots.flags[egress >>> 1]! & pairFlag.isSecure) !== 0;
     let code: number;
-    if (!isSecure) code = this.#sendPlain(egress, offset, sizeBytes, arrivalMs);
+    if (!isSecure) code = this.#sendPlain(egress, kind, offset, sizeBytes, arrivalMs);
     else if ((kind & sealedFlag) !== 0) code = this.#sendSealed(egress, kind, offset, sizeBytes, arrivalMs);
     else code = this.#sendSecure(egress, kind, offset, sizeBytes, arrivalMs);
     return this.#finish(counted, sizeBytes, code);
@@ -214,10 +223,12 @@ export class Sender {
     return code === sendCode.queueFull ? reason.sendQueueFull : reason.sendFailed;
   }
 
-  /** A code of `sendCode`, or a reason above `refusal`. */
-  #sendPlain(egress: number, offset: number, sizeBytes: number, arrivalMs: number): number {
-    if (this.#slots.targetStates[egress] === targetState.own && !this.#toOwnTargets.take(egress, arrivalMs)) {
-      return refusal + reason.ownTargetLimit;
+  /** As it goes over the wire; a code of `sendCode`, or a reason above `refusal`. */
+  #sendPlain(egress: number, kind: number, offset: number, sizeBytes: number, arrivalMs: number): number {
+    if (this.#slots.targetStates[egress] === targetState.own) {
+      if (!this.#toOwnTargets.take(egress, arrivalMs)) return refusal + reason.ownTargetLimit;
+    } else if (this.#replays.keeps(egress, kind & ~sealedFlag)) {
+      this.#replays.note(egress, offset, sizeBytes);
     }
     return this.#sockets.send(egress, offset, sizeBytes);
   }
@@ -233,16 +244,17 @@ export class Sender {
     }
     const wireBytes = protection.seal(egress, kind, at, sizeBytes);
     if (wireBytes < 0) return refusal + reasonOfCode(wireBytes);
-    return this.#sendPlain(egress, at, wireBytes, arrivalMs);
+    return this.#sendPlain(egress, kind, at, wireBytes, arrivalMs);
   }
 
   /** As it came; a code of `sendCode`, or a reason above `refusal`. */
   #sendSealed(egress: number, kind: number, offset: number, sizeBytes: number, arrivalMs: number): number {
     const protection = this.#protection;
     if (!protection.canSend(egress)) return refusal + reason.noSendKey;
+    if (protection.isOutdated(egress, arrivalMs)) return refusal + reason.heldDropped;
     const noted = protection.noteSealed(egress, kind & ~sealedFlag, offset, sizeBytes);
     if (noted < 0) return refusal + reasonOfCode(noted);
-    return this.#sendPlain(egress, offset, sizeBytes, arrivalMs);
+    return this.#sendPlain(egress, kind, offset, sizeBytes, arrivalMs);
   }
 
   #count(code: number): void {

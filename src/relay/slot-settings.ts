@@ -2,7 +2,7 @@
  * A pair's settings on their way from main to its worker: `PairSettings` into the words of a configure command, and
  * the words into the two `SlotSettings` the handover policy reads.
  */
-import { type Endpoint, ipToWords } from "../core/address.ts";
+import { type Endpoint, familyOf, ipToWords, quadToWord } from "../core/address.ts";
 import {
   bundleMidSizeBytesMax,
   formatsPerMediaMax,
@@ -102,8 +102,8 @@ export function encodeSettings(
   words[at + field.transport] = transportCode[settings.transport];
   encodeEndpoint(words, at + field.rtpTarget, settings.rtpTarget);
   encodeEndpoint(words, at + field.rtcpTarget, settings.rtcpTarget);
-  words[at + field.rtpHintCount] = encodeHints(words, at + field.rtpHints, rtpHints(settings));
-  words[at + field.rtcpHintCount] = encodeHints(words, at + field.rtcpHints, rtcpHints(settings));
+  words[at + field.rtpHintCount] = encodeRtpHints(words, at + field.rtpHints, settings.hints);
+  words[at + field.rtcpHintCount] = encodeRtcpHints(words, at + field.rtcpHints, settings.hints);
   const siblingCount = Math.min(siblings.length, siblingsPerSlotMax);
   words[at + field.siblingCount] = siblingCount;
   for (let index = 0; index < siblingCount; index++) {
@@ -129,7 +129,6 @@ function encodeBundle(
   bundle: BundleSettings | undefined,
   carrier: SlotRef | undefined,
 ): void {
-  const ssrcs = bundle?.ssrcs.slice(0, ssrcsPerMediaMax) ?? [];
   words[at + field.carrierSlot] = bundle === undefined ? -1 : (carrier?.slot ?? -1);
   words[at + field.carrierGeneration] = carrier?.generation ?? 0;
   words[at + field.midExtension] = bundle?.midExtension ?? 0;
@@ -139,13 +138,14 @@ function encodeBundle(
     bundle?.mid ?? "",
     bundleMidSizeBytesMax,
   );
-  words[at + field.ssrcCount] = ssrcs.length;
-  for (const [index, ssrc] of ssrcs.entries()) words[at + field.ssrcs + index] = ssrc;
+  const ssrcCount = Math.min(bundle?.ssrcs.length ?? 0, ssrcsPerMediaMax);
+  words[at + field.ssrcCount] = ssrcCount;
+  for (let index = 0; index < ssrcCount; index++) words[at + field.ssrcs + index] = bundle!.ssrcs[index]!;
 }
 
 /** Characters of a token as bytes; their number, or 0 for a text that is longer or none: it matches nothing then. */
 function encodeText(words: Int32Array, at: number, text: string, sizeBytesMax: number): number {
-  if (text.length > sizeBytesMax) return 0;
+  if (text.length === 0 || text.length > sizeBytesMax) return 0;
   const bytes = new Uint8Array(words.buffer, words.byteOffset + 4 * at, text.length);
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
@@ -168,33 +168,46 @@ function flagsOf(settings: PairSettings): number {
   );
 }
 
-function rtpHints(settings: PairSettings): readonly SourceHint[] {
-  return settings.hints.filter((hint) => hint.origin !== "sdp-rtcp");
+function encodeRtpHints(words: Int32Array, at: number, hints: readonly SourceHint[]): number {
+  let count = 0;
+  for (const hint of hints) {
+    if (hint.origin === "sdp-rtcp" || count === hintsPerSlotMax) continue;
+    encodeHint(words, at + count * hintWords, hint, 0);
+    count++;
+  }
+  return count;
 }
 
 /** RTCP comes from where a=rtcp says, or from one above the RTP port (RFC 3550 section 11, RFC 3605). */
-function rtcpHints(settings: PairSettings): readonly SourceHint[] {
-  return settings.hints.map((hint) => {
-    if (hint.origin === "sdp-rtcp" || hint.endpoint.port === 0 || hint.endpoint.port === 65_535) return hint;
-    return { ...hint, endpoint: { ip: hint.endpoint.ip, port: hint.endpoint.port + 1 } };
-  });
-}
-
-function encodeHints(words: Int32Array, at: number, hints: readonly SourceHint[]): number {
+function encodeRtcpHints(words: Int32Array, at: number, hints: readonly SourceHint[]): number {
   const count = Math.min(hints.length, hintsPerSlotMax);
   for (let index = 0; index < count; index++) {
     const hint = hints[index]!;
-    encodeEndpoint(words, at + index * hintWords, hint.endpoint);
-    words[at + index * hintWords + 5] =
-      (hint.isIpUsable ? hintUsable : 0) | (hint.isIpShared ? hintExpected : 0);
+    const { port } = hint.endpoint;
+    const isOneAbove = hint.origin !== "sdp-rtcp" && port !== 0 && port !== 65_535;
+    encodeHint(words, at + index * hintWords, hint, isOneAbove ? 1 : 0);
   }
   return count;
+}
+
+function encodeHint(words: Int32Array, at: number, hint: SourceHint, portOffset: 0 | 1): void {
+  encodeEndpoint(words, at, hint.endpoint);
+  words[at + 4]! += portOffset;
+  words[at + 5] = (hint.isIpUsable ? hintUsable : 0) | (hint.isIpShared ? hintExpected : 0);
 }
 
 /** Five words: the address in network order, the port; undefined is all zero. */
 export function encodeEndpoint(words: Int32Array, at: number, endpoint: Endpoint | undefined): void {
   if (endpoint === undefined) {
     words.fill(0, at, at + 5);
+    return;
+  }
+  if (familyOf(endpoint.ip) === 4) {
+    words[at] = 0;
+    words[at + 1] = 0;
+    words[at + 2] = 0xffff;
+    words[at + 3] = quadToWord(endpoint.ip);
+    words[at + 4] = endpoint.port;
     return;
   }
   const [ip0, ip1, ip2, ip3] = ipToWords(endpoint.ip);
@@ -233,33 +246,37 @@ export interface DecodedBundle {
 }
 
 interface PayloadTables {
+  /** What they were made of, to be told by. */
+  readonly list: Int32Array;
   readonly payloadTypes: Int32Array;
   readonly clockRates: Uint32Array;
 }
 
 const nothing = new Int32Array(0);
+const noClockRates = new Uint32Array(128);
+const noBytes = new Uint8Array(0);
 
 /** One slot's view. A class, so that all views have one shape: the policy reads them once per packet. */
 class DecodedSlot implements SlotSettings {
-  readonly isRtp: boolean;
-  readonly isMux: boolean;
-  readonly isSignalled: boolean;
-  readonly mayReceive: boolean;
-  readonly maySend: boolean;
-  readonly generation: number;
-  readonly isAsymmetric: boolean;
-  readonly isStrict: boolean;
-  readonly followsAnySource: boolean;
-  readonly hasIce: boolean;
-  readonly learningMode: number;
-  readonly hints: Int32Array;
-  readonly hintCount: number;
-  readonly target: Int32Array;
-  readonly payloadTypes: Int32Array;
-  readonly clockRates: Uint32Array;
-  readonly siblings: Int32Array;
+  isRtp = false;
+  isMux = false;
+  isSignalled = false;
+  mayReceive = false;
+  maySend = false;
+  generation = 0;
+  isAsymmetric = false;
+  isStrict = false;
+  followsAnySource = false;
+  hasIce = false;
+  learningMode = 0;
+  hints: Int32Array = nothing;
+  hintCount = 0;
+  readonly target = new Int32Array(5);
+  payloadTypes: Int32Array = nothing;
+  clockRates: Uint32Array = noClockRates;
+  siblings: Int32Array = nothing;
 
-  constructor(words: Int32Array, at: number, component: 0 | 1, payloads: PayloadTables) {
+  read(words: Int32Array, at: number, component: 0 | 1, payloads: PayloadTables): void {
     const flags = words[at + field.flags]!;
     this.isRtp = words[at + field.transport] === transportCode.rtp;
     this.isMux = (flags & flag.isMux) !== 0;
@@ -274,20 +291,25 @@ class DecodedSlot implements SlotSettings {
     this.learningMode = words[at + field.learningMode]!;
     this.hintCount = words[at + (component === 0 ? field.rtpHintCount : field.rtcpHintCount)]!;
     const hints = at + (component === 0 ? field.rtpHints : field.rtcpHints);
-    this.hints = this.hintCount === 0 ? nothing : words.slice(hints, hints + this.hintCount * hintWords);
-    const target = at + (component === 0 ? field.rtpTarget : field.rtcpTarget);
-    this.target = words.slice(target, target + 5);
+    this.hints = copied(this.hints, words, hints, this.hintCount * hintWords);
+    copy(this.target, words, at + (component === 0 ? field.rtpTarget : field.rtcpTarget));
     this.payloadTypes = payloads.payloadTypes;
     this.clockRates = payloads.clockRates;
-    this.siblings = siblingsOf(words, at, component);
+    this.siblings = copied(this.siblings, words, at + field.siblings, words[at + field.siblingCount]!);
+    for (let index = 0; index < this.siblings.length; index++) this.siblings[index]! += component;
   }
 }
 
-function siblingsOf(words: Int32Array, at: number, component: 0 | 1): Int32Array {
-  const count = words[at + field.siblingCount]!;
-  if (count === 0) return nothing;
-  const start = at + field.siblings;
-  return words.slice(start, start + count).map((slot) => slot + component);
+function copy(into: Int32Array, words: Int32Array, from: number): void {
+  for (let index = 0; index < into.length; index++) into[index] = words[from + index]!;
+}
+
+/** So many words in an array: the one there was, if it has the size. */
+function copied(before: Int32Array, words: Int32Array, from: number, size: number): Int32Array {
+  if (size === 0) return nothing;
+  const into = before.length === size ? before : new Int32Array(size);
+  copy(into, words, from);
+  return into;
 }
 
 function bundleOf(words: Int32Array, at: number): DecodedBundle | undefined {
@@ -304,47 +326,106 @@ function bundleOf(words: Int32Array, at: number): DecodedBundle | undefined {
 }
 
 function textOf(words: Int32Array, at: number, sizeBytes: number): Uint8Array {
+  if (sizeBytes === 0) return noBytes;
   return new Uint8Array(words.buffer, words.byteOffset + 4 * at, sizeBytes).slice();
 }
 
 /** Few distinct payload lists serve thousands of calls, so equal lists share one table. */
-const payloadCacheMax = 256;
+const payloadTablesMax = 256;
 
+/**
+ * Reads settings into objects that serve again and again: a worker collects garbage on the packets' time. What
+ * `decode` returns holds until it is called again; its two views for as long as the slot has no others.
+ */
 export class SettingsDecoder {
-  readonly #payloadTables = new Map<string, PayloadTables>();
+  readonly #settings = {
+    transport: 0,
+    isMux: false,
+    mayReceive: false,
+    maySend: false,
+    peerSlot: -1,
+    peerGeneration: 0,
+    security: 0,
+    ufrag: noBytes as Uint8Array,
+    bundle: undefined as DecodedBundle | undefined,
+    rtp: new DecodedSlot(),
+    rtcp: new DecodedSlot(),
+  };
+  /** By slot. */
+  readonly #views: (DecodedSlot | undefined)[] = [];
+  readonly #spare: DecodedSlot[] = [];
+  /** Replaced by the last `decode`, whose caller may still have compared the old with the new. */
+  readonly #replaced: DecodedSlot[] = [];
+  /** By a hash of the list. */
+  readonly #payloadTables = new Map<number, PayloadTables>();
 
-  decode(words: Int32Array, at: number): DecodedSettings {
+  /** The settings of the pair whose RTP slot that is. */
+  decode(words: Int32Array, at: number, slot: number): DecodedSettings {
+    for (let view = this.#replaced.pop(); view !== undefined; view = this.#replaced.pop()) {
+      this.#spare.push(view);
+    }
     const payloads = this.#payloads(words, at);
-    const rtp = new DecodedSlot(words, at, 0, payloads);
-    return {
-      transport: words[at + field.transport]!,
-      isMux: rtp.isMux,
-      mayReceive: rtp.mayReceive,
-      maySend: rtp.maySend,
-      peerSlot: words[at + field.peerSlot]!,
-      peerGeneration: words[at + field.peerGeneration]!,
-      security: words[at + field.security]!,
-      ufrag: textOf(words, at + field.ufrag, words[at + field.ufragSizeBytes]!),
-      bundle: bundleOf(words, at),
-      rtp,
-      rtcp: new DecodedSlot(words, at, 1, payloads),
-    };
+    const settings = this.#settings;
+    const rtp = this.#newView(slot);
+    rtp.read(words, at, 0, payloads);
+    settings.transport = words[at + field.transport]!;
+    settings.isMux = rtp.isMux;
+    settings.mayReceive = rtp.mayReceive;
+    settings.maySend = rtp.maySend;
+    settings.peerSlot = words[at + field.peerSlot]!;
+    settings.peerGeneration = words[at + field.peerGeneration]!;
+    settings.security = words[at + field.security]!;
+    settings.ufrag = textOf(words, at + field.ufrag, words[at + field.ufragSizeBytes]!);
+    settings.bundle = bundleOf(words, at);
+    settings.rtp = rtp;
+    settings.rtcp = this.#newView(slot + 1);
+    settings.rtcp.read(words, at, 1, payloads);
+    return settings;
+  }
+
+  /** The pair is closed and nobody reads its settings any more. */
+  close(slot: number): void {
+    for (let each = slot; each <= slot + 1; each++) {
+      const view = this.#views[each];
+      if (view !== undefined) this.#spare.push(view);
+      this.#views[each] = undefined;
+    }
+  }
+
+  #newView(slot: number): DecodedSlot {
+    const before = this.#views[slot];
+    if (before !== undefined) this.#replaced.push(before);
+    const view = this.#spare.pop() ?? new DecodedSlot();
+    this.#views[slot] = view;
+    return view;
   }
 
   #payloads(words: Int32Array, at: number): PayloadTables {
     const start = at + field.payloads;
-    const list = words.subarray(start, start + words[at + field.payloadCount]!);
-    const key = list.join();
-    const known = this.#payloadTables.get(key);
-    if (known !== undefined) return known;
-    const tables = { payloadTypes: new Int32Array(4), clockRates: new Uint32Array(128) };
-    for (const word of list) {
+    const count = words[at + field.payloadCount]!;
+    let hash = count;
+    for (let index = 0; index < count; index++)
+      hash = (Math.imul(hash, 31) + words[start + index]!) & 0x3fffffff;
+    const known = this.#payloadTables.get(hash);
+    if (known !== undefined && isSameList(known.list, words, start, count)) return known;
+    const tables = {
+      list: words.slice(start, start + count),
+      payloadTypes: new Int32Array(4),
+      clockRates: new Uint32Array(128),
+    };
+    for (const word of tables.list) {
       const payloadType = word >>> 24;
       tables.payloadTypes[payloadType >>> 5]! |= 1 << (payloadType & 31);
       tables.clockRates[payloadType] = word & 0xffffff;
     }
-    if (this.#payloadTables.size >= payloadCacheMax) this.#payloadTables.clear();
-    this.#payloadTables.set(key, tables);
+    if (this.#payloadTables.size >= payloadTablesMax) this.#payloadTables.clear();
+    this.#payloadTables.set(hash, tables);
     return tables;
   }
+}
+
+function isSameList(list: Int32Array, words: Int32Array, start: number, count: number): boolean {
+  if (list.length !== count) return false;
+  for (let index = 0; index < count; index++) if (list[index] !== words[start + index]) return false;
+  return true;
 }

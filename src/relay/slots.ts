@@ -24,6 +24,8 @@ export const pairFlag = {
   isCarrier: 1024,
   /** Another pair's sockets serve it. */
   isBundled: 2048,
+  /** What is sent to it is kept, because it may have to be sent again. */
+  mayReplay: 4096,
 } as const;
 
 /** Flags of pairs that take more than the plain way in. */
@@ -69,7 +71,7 @@ export class Slots {
     this.flags[pair] = pairFlag.isOpen | pairFlag.isRtp;
     this.peerSlots[pair] = -1;
     this.securities[pair] = 0;
-    this.localEndpoints.set(words.subarray(local, local + 5), pair * 5);
+    for (let word = 0; word < 5; word++) this.localEndpoints[pair * 5 + word] = words[local + word]!;
     this.clockRates[pair] = noClockRates;
     this.targetStates.fill(targetState.none, slot, slot + 2);
     this.targets.fill(0, slot * 5, slot * 5 + 10);

@@ -3,17 +3,23 @@ import { ssrcsPerSlotMax } from "../core/limits.ts";
 import { receivePacket, reception, startStream } from "../rtp/reception.ts";
 import { rtpPayloadType, rtpSequence, rtpSsrc, rtpTimestamp } from "../rtp/rtp.ts";
 import { type CounterMemory, socketAt, socketField, streamAt } from "./counters.ts";
+import type { SentMarks } from "./sent-marks.ts";
 import type { Slots } from "./slots.ts";
+
+/** Every 32nd packet is looked at for a mark: often enough, and the others cost nothing. */
+const marksMask = 31;
 
 export class StreamCounts {
   readonly #bytes: Uint8Array;
   readonly #slots: Slots;
   readonly #counters: CounterMemory;
+  readonly #marks: SentMarks;
 
-  constructor(bytes: Uint8Array, slots: Slots, counters: CounterMemory) {
+  constructor(bytes: Uint8Array, slots: Slots, counters: CounterMemory, marks: SentMarks) {
     this.#bytes = bytes;
     this.#slots = slots;
     this.#counters = counters;
+    this.#marks = marks;
   }
 
   /** An RTP packet at `offset` was accepted for the slot. */
@@ -21,7 +27,7 @@ export class StreamCounts {
     const bytes = this.#bytes;
     const sequence = rtpSequence(bytes, offset);
     const payloadType = rtpPayloadType(bytes, offset);
-    const at = this.#streamOf(slot, rtpSsrc(bytes, offset), sequence);
+    const at = this.#streamOf(slot, rtpSsrc(bytes, offset), sequence, arrivalMs);
     const clockRateHz = this.#slots.clockRates[slot >>> 1]![payloadType]!;
     const timestamp = rtpTimestamp(bytes, offset);
     receivePacket(
@@ -34,10 +40,11 @@ export class StreamCounts {
       sizeBytes,
       arrivalMs,
     );
+    if ((sequence & marksMask) === 0) this.#marks.note(at, arrivalMs);
   }
 
   /** The record of the SSRC; a new one takes a free record, else the one unheard for longest. */
-  #streamOf(slot: number, ssrc: number, sequence: number): number {
+  #streamOf(slot: number, ssrc: number, sequence: number, arrivalMs: number): number {
     const { sockets, streams } = this.#counters;
     const capacity = this.#slots.capacitySlots;
     const used = sockets[socketAt(slot) + socketField.streams]!;
@@ -56,6 +63,7 @@ export class StreamCounts {
       sockets[socketAt(slot) + socketField.streams] = used + 1;
     }
     startStream(streams, at, wanted, sequence);
+    this.#marks.start(at, arrivalMs);
     return at;
   }
 }

@@ -2,39 +2,46 @@
  * A relay worker without its thread and its sockets: takes commands, datagrams and the time; writes events.
  *
  * The driver's loop calls, in this order: `drainCommands` when woken, `receive` for each datagram, `tick` once per
- * wake-up, `flushEvents`. What must not get lost (closed, stopped, proven) is kept as a mark per slot and written
- * when the event ring has room, so no event is ever dropped and a slot is told of at most once per flush.
+ * wake-up, `flushEvents`.
  */
-import {
-  evidenceCode,
-  type HandoverPolicy,
-  type HandoverSink,
-  handoverNote,
-  noDigest,
-} from "../handover/contract.ts";
+import type { HandoverPolicy, HandoverSink } from "../handover/contract.ts";
 import { Bundles } from "./bundles.ts";
 import { commandField, commandKind } from "./commands.ts";
 import { type CounterMemory, socketAt, socketField, workerField } from "./counters.ts";
 import { DownLink } from "./down-link.ts";
 import { commandWords, type RecordReader, type RecordWriter, type SocketPort } from "./driver.ts";
-import { eventField, eventKind } from "./events.ts";
-import { Forwarder, type TargetKeeper } from "./forwarder.ts";
+import { EventWriter } from "./event-writer.ts";
+import { Forwarder } from "./forwarder.ts";
 import { Gate } from "./gate.ts";
 import { HoldStore, keylessCandidate } from "./hold-store.ts";
 import { decodeKeys } from "./key-records.ts";
+import { PacketHash } from "./packet-hash.ts";
+import { PacketInHand } from "./packet-in-hand.ts";
+import { isSameMedia, pairFlags } from "./pair-flags.ts";
+import { PolicySink } from "./policy-sink.ts";
 import { type MediaCrypto, Protection } from "./protection.ts";
 import { reason } from "./reasons.ts";
+import { Receipts } from "./receipts.ts";
+import { ReplayLog } from "./replay-log.ts";
+import { Replays } from "./replays.ts";
 import { Sender } from "./sender.ts";
-import { SlotQueue } from "./slot-queue.ts";
-import { type DecodedSettings, SettingsDecoder, securityCode, transportCode } from "./slot-settings.ts";
-import { pairFlag, Slots, targetState } from "./slots.ts";
-import { isUnspecified, TargetRules } from "./target-rules.ts";
+import { SentMarks } from "./sent-marks.ts";
+import { type DecodedSettings, SettingsDecoder, securityCode } from "./slot-settings.ts";
+import { Slots } from "./slots.ts";
+import { TargetRules } from "./target-rules.ts";
+import { Targets } from "./targets.ts";
 
 export interface WorkerParts {
   readonly capacitySlots: number;
   readonly arena: Uint8Array;
   /** Where in the arena the hold store lies (`holdStoreBytes`). */
   readonly holdBase: number;
+  /** Where in the arena packets lie that may be sent again (`replayLogBytes` of `replayMemoryBytes`), aligned to 8. */
+  readonly replayBase: number;
+  /** 0: nothing is sent again. */
+  readonly replayMemoryBytes: number;
+  /** `packetHashKeyWords` words of chance. */
+  readonly digestKey: Int32Array;
   readonly counters: CounterMemory;
   readonly sockets: SocketPort;
   readonly events: RecordWriter;
@@ -53,65 +60,66 @@ export interface WorkerParts {
 /** Commands between two batches of packets: half a millisecond at most, or a burst of offers is heard as a gap. */
 const commandsPerTurn = 32;
 
-export class WorkerCore implements HandoverSink, TargetKeeper {
+export class WorkerCore {
   readonly forwarder: Forwarder;
+  /** One double: the time of this turn. */
+  readonly #clock = new Float64Array(1);
   readonly #sender: Sender;
   readonly #protection: Protection;
   readonly #gate: Gate;
   readonly #bundles: Bundles;
   readonly #down: DownLink;
-  readonly #rules: TargetRules;
   readonly #slots: Slots;
   readonly #counters: CounterMemory;
   readonly #sockets: SocketPort;
-  readonly #events: RecordWriter;
   readonly #held: HoldStore;
+  readonly #replays: Replays;
+  readonly #targets: Targets;
+  readonly #events: EventWriter;
   readonly #policy: HandoverPolicy;
   readonly #decoder = new SettingsDecoder();
-  readonly #movedTargets: SlotQueue;
-  readonly #provenSlots: SlotQueue;
-  readonly #closedSlots: SlotQueue;
-  /** By pair: the generation its `closed` event names. */
-  readonly #closedGenerations: Int32Array;
-  #owesStopped = false;
-  #owesWake = false;
   #hasCommands = false;
 
   constructor(parts: WorkerParts) {
     const { capacitySlots, arena, counters, sockets } = parts;
-    this.#slots = new Slots(capacitySlots);
-    this.#counters = parts.counters;
-    this.#sockets = parts.sockets;
-    this.#events = parts.events;
-    this.#rules = new TargetRules(this.#slots, parts.forbiddenTargets, parts.ownMedia);
-    this.#held = new HoldStore(parts.arena, parts.holdBase, capacitySlots, parts.counters.worker);
-    this.#movedTargets = new SlotQueue(capacitySlots);
-    this.#provenSlots = new SlotQueue(capacitySlots);
-    this.#closedSlots = new SlotQueue(capacitySlots);
-    this.#closedGenerations = new Int32Array(capacitySlots >>> 1);
-    this.#protection = new Protection(parts.crypto, this.#slots);
-    this.#gate = new Gate(arena, this.#slots, parts.packetsUp);
-    this.#bundles = new Bundles(arena, this.#slots, counters);
+    const clock = this.#clock;
+    const slots = new Slots(capacitySlots);
+    this.#slots = slots;
+    this.#counters = counters;
+    this.#sockets = sockets;
+    const held = new HoldStore(arena, parts.holdBase, capacitySlots, counters.worker);
+    this.#held = held;
+    this.#protection = new Protection(parts.crypto, slots);
+    this.#gate = new Gate(arena, slots, parts.packetsUp);
+    this.#bundles = new Bundles(arena, slots, counters);
+    this.#replays = new Replays({ log: makeLog(parts), slots, sockets, worker: counters.worker, clock });
+    this.#events = new EventWriter({ ring: parts.events, slots, counters, clock });
     const shared = {
       arena,
-      slots: this.#slots,
+      slots,
       counters,
-      held: this.#held,
+      sockets,
+      clock,
+      held,
       protection: this.#protection,
       bundles: this.#bundles,
-    };
-    this.#sender = new Sender({ ...shared, sockets });
-    this.#down = new DownLink({
-      ...shared,
-      ring: parts.packetsDown,
-      offset: this.#held.outletOffset,
-      sockets,
-      rules: this.#rules,
       gate: this.#gate,
-    });
-    this.forwarder = new Forwarder({ ...shared, gate: this.#gate, sender: this.#sender });
-    this.#policy = parts.makePolicy(capacitySlots, this);
-    this.forwarder.attach(this.#policy, this);
+      replays: this.#replays,
+      events: this.#events,
+      rules: new TargetRules(slots, parts.forbiddenTargets, parts.ownMedia),
+      marks: new SentMarks(counters.streams, capacitySlots),
+      hand: new PacketInHand(),
+      hash: new PacketHash(parts.digestKey),
+    };
+    const sender = new Sender(shared);
+    this.#sender = sender;
+    this.#down = new DownLink({ ...shared, ring: parts.packetsDown, offset: held.outletOffset });
+    this.#targets = new Targets({ ...shared, sender });
+    this.forwarder = new Forwarder({ ...shared, sender, targets: this.#targets });
+    const receipts = new Receipts(arena, slots, this.#bundles, shared.marks);
+    const sink = new PolicySink({ ...shared, forwarder: this.forwarder, targets: this.#targets, receipts });
+    this.#policy = parts.makePolicy(capacitySlots, sink);
+    for (const each of [this.forwarder, this.#targets, this.#events]) each.attach(this.#policy);
   }
 
   isOpen(slot: number, generation: number): boolean {
@@ -123,10 +131,11 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
    * to stop: all sockets are closed then.
    */
   drainCommands(commands: RecordReader, nowMs: number): boolean {
+    this.#clock[0] = nowMs;
     this.#hasCommands = false;
     const isStopped = this.#carryOut(commands, nowMs);
     if (!isStopped && this.#down.send()) {
-      this.#owesWake = true;
+      this.#events.wakeMain();
       this.#hasCommands = true;
     }
     return isStopped;
@@ -137,7 +146,7 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     for (let at = commands.begin(); at >= 0; at = commands.begin()) {
       if (drained === commandsPerTurn) {
         // Main may be waiting for room in the ring.
-        this.#owesWake = true;
+        this.#events.wakeMain();
         this.#hasCommands = true;
         return false;
       }
@@ -160,93 +169,30 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
 
   /** Runs what is due. */
   tick(nowMs: number): void {
+    this.#clock[0] = nowMs;
     const worker = this.#counters.worker;
     worker[workerField.heartbeat]!++;
     if (this.#policy.nextDeadlineMs() <= nowMs) this.#policy.advance(nowMs);
     this.forwarder.expireHeld(nowMs);
-    this.settleTargets();
+    this.#targets.settle();
+    this.#replays.run(nowMs);
   }
 
   nextDeadlineMs(): number {
-    return Math.min(this.#policy.nextDeadlineMs(), this.#held.nextDeadlineMs());
+    const ofPolicy = this.#policy.nextDeadlineMs();
+    return Math.min(ofPolicy, this.#held.nextDeadlineMs(), this.#replays.nextDeadlineMs());
   }
 
   /** Writes what the ring has room for; true when main should be woken. */
   flushEvents(): boolean {
-    let hasWritten = this.#owesWake || this.#gate.owesWake;
-    this.#owesWake = false;
+    if (this.#gate.owesWake) this.#events.wakeMain();
     this.#gate.owesWake = false;
-    while (this.#closedSlots.size > 0) {
-      const slot = this.#closedSlots.peek();
-      if (!this.#writeEvent(eventKind.closed, slot, this.#closedGenerations[slot >>> 1]!)) return hasWritten;
-      this.#closedSlots.shift();
-      hasWritten = true;
-    }
-    while (this.#provenSlots.size > 0) {
-      const slot = this.#provenSlots.peek();
-      if (this.#hasProof(slot)) {
-        if (!this.#writeProven(slot)) return hasWritten;
-        hasWritten = true;
-      }
-      this.#provenSlots.shift();
-    }
-    if (this.#owesStopped && this.#writeEvent(eventKind.stopped, 0, 0)) {
-      this.#owesStopped = false;
-      hasWritten = true;
-    }
-    return hasWritten;
+    return this.#events.flush();
   }
 
   /** True while an event waits for room. */
   get owesEvents(): boolean {
-    return this.#owesStopped || this.#closedSlots.size > 0 || this.#provenSlots.size > 0;
-  }
-
-  releaseHeld(slot: number, candidate: number): void {
-    this.forwarder.releaseHeld(slot, candidate);
-  }
-
-  dropHeld(slot: number, candidate: number): void {
-    this.forwarder.dropHeld(slot, candidate);
-  }
-
-  /** Read later, once the policy has returned: its tables may be half written now. */
-  targetChanged(slot: number): void {
-    this.#movedTargets.push(slot);
-  }
-
-  /** Nothing is kept for replay, so there is nothing to send again. */
-  replay(): void {}
-
-  digest(): number {
-    return noDigest;
-  }
-
-  heldDigest(): number {
-    return noDigest;
-  }
-
-  isReceipt(): boolean {
-    return false;
-  }
-
-  note(slot: number, kind: number, _evidence: number): void {
-    this.#counters.worker[workerField.notes + kind]!++;
-    this.#movedTargets.push(slot);
-    if (kind === handoverNote.proven || kind === handoverNote.switched || kind === handoverNote.rolledBack) {
-      this.#provenSlots.push(slot);
-    }
-  }
-
-  get hasMovedTargets(): boolean {
-    return this.#movedTargets.size > 0;
-  }
-
-  settleTargets(): void {
-    while (this.#movedTargets.size > 0) {
-      const slot = this.#movedTargets.shift();
-      if ((this.#slots.flags[slot >>> 1]! & pairFlag.isOpen) !== 0) this.#settleTarget(slot);
-    }
+    return this.#events.owesEvents;
   }
 
   #apply(words: Int32Array, at: number, nowMs: number): void {
@@ -259,7 +205,7 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     }
     if (!this.#slots.isOpen(slot, generation)) throw new Error(`relay worker: slot ${slot} is not open`);
     if (kind === commandKind.configure) {
-      this.#configure(slot, this.#decoder.decode(words, at + commandField.settings), nowMs);
+      this.#configure(slot, this.#decoder.decode(words, at + commandField.settings, slot), nowMs);
     } else if (kind === commandKind.close) {
       this.#close(slot, generation);
     } else if (kind === commandKind.keys) {
@@ -267,10 +213,10 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     } else if (kind === commandKind.prove) {
       this.#readSource(slot, words, at);
       this.#policy.iceCheck(this.forwarder.facts, words[at + commandField.isNominated] === 1, nowMs);
-      this.settleTargets();
+      this.#targets.settle();
     } else if (kind === commandKind.revoke) {
       this.#policy.iceRevoked(slot);
-      this.settleTargets();
+      this.#targets.settle();
     } else {
       throw new Error(`relay worker: unknown command ${kind}`);
     }
@@ -286,6 +232,7 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     for (const [component, field] of [commandField.rtpHandle, commandField.rtcpHandle].entries()) {
       this.#clearCounters(slot + component, generation);
       this.#sender.open(slot + component);
+      this.#events.open(slot + component);
       this.#policy.open(slot + component, nowMs);
       if (!this.#sockets.adopt(slot + component, generation, words[at + field]!, isV6)) {
         this.#counters.worker[workerField.reasons + reason.unwatched]!++;
@@ -297,28 +244,30 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
   #configure(slot: number, settings: DecodedSettings, nowMs: number): void {
     const before = this.#slots.securities[slot >>> 1]!;
     const { security } = settings;
-    const flags =
-      (settings.isMux ? pairFlag.isMux : 0) |
-      (settings.mayReceive ? pairFlag.mayReceive : 0) |
-      (settings.maySend ? pairFlag.maySend : 0) |
-      (settings.transport === transportCode.rtp ? pairFlag.isRtp : 0) |
-      (settings.transport === transportCode.udptl ? pairFlag.isUdptl : 0) |
-      (security === securityCode.sdes || security === securityCode.dtls ? pairFlag.isSecure : 0) |
-      (security === securityCode.dtls ? pairFlag.isDtls : 0) |
-      (security === securityCode.passed ? pairFlag.isPassed : 0) |
-      (settings.rtp.hasIce ? pairFlag.hasIce : 0);
-    this.#slots.configure(slot, flags, settings.rtp);
+    if (!isSameMedia(this.#slots, slot, settings)) this.#forget(slot, this.#bundles.socketsOf(slot));
+    this.#slots.configure(slot, pairFlags(settings, this.#replays.isOn), settings.rtp);
     this.#slots.securities[slot >>> 1] = security;
     if (before !== security) this.#changeSecurity(slot, before, security);
     this.#gate.setUfrag(slot, settings.ufrag);
+    const carrier = this.#bundles.socketsOf(slot);
     this.#bundles.configure(slot, settings.bundle, settings.rtp.payloadTypes);
+    if (this.#bundles.socketsOf(slot) !== carrier) this.#forget(slot, carrier);
     this.#slots.peerSlots[slot >>> 1] = settings.peerSlot;
     this.#slots.peerGenerations[slot >>> 1] = settings.peerGeneration;
     this.#policy.configure(slot, settings.rtp, nowMs);
     this.#policy.configure(slot + 1, settings.rtcp, nowMs);
-    this.#movedTargets.push(slot);
-    this.#movedTargets.push(slot + 1);
-    this.settleTargets();
+    this.#targets.move(slot);
+    this.#targets.move(slot + 1);
+    this.#targets.settle();
+  }
+
+  /** Nothing that left the pair, or the sockets that serve it, is sent again. */
+  #forget(slot: number, carrier: number): void {
+    for (const rtp of [slot, carrier]) {
+      if (rtp < 0) continue;
+      this.#replays.forget(rtp);
+      this.#replays.forget(rtp + 1);
+    }
   }
 
   /** Keys of one kind of security never serve another, nor does what was taken or kept under it. */
@@ -334,7 +283,7 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
   #setKeys(slot: number, words: Int32Array, at: number, nowMs: number): void {
     const keys = decodeKeys(words, at + commandField.keys);
     const isPairs = this.#slots.securities[slot >>> 1] !== securityCode.dtls;
-    const isOtherSend = this.#protection.setKeys(slot, keys);
+    const isOtherSend = this.#protection.setKeys(slot, keys, nowMs);
     if (words[at + commandField.source + 4] !== 0) {
       this.#readSource(slot, words, at);
       this.#policy.dtlsVerified(this.forwarder.facts, nowMs);
@@ -343,10 +292,13 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     words.fill(0, at + commandField.keys, at + commandWords);
     const first = isPairs ? slot & ~1 : slot;
     for (let each = first; each <= (isPairs ? first + 1 : first); each++) {
-      if (isOtherSend) this.#sender.dropSealed(each);
+      if (isOtherSend) {
+        this.#sender.dropSealed(each);
+        this.#replays.forget(each);
+      }
       if (this.#protection.canReceive(each)) this.forwarder.releaseKeyless(each, nowMs);
     }
-    this.settleTargets();
+    this.#targets.settle();
     for (let each = first; each <= (isPairs ? first + 1 : first); each++) this.#sender.releaseEgress(each);
   }
 
@@ -365,6 +317,7 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
   #close(slot: number, generation: number): void {
     for (const each of [slot, slot + 1]) {
       this.forwarder.dropAllHeld(each);
+      this.#replays.forget(each);
       this.#policy.close(each);
       this.#sockets.release(each);
     }
@@ -372,8 +325,8 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     this.#gate.close(slot);
     this.#bundles.close(slot);
     this.#slots.close(slot);
-    this.#closedGenerations[slot >>> 1] = generation;
-    this.#closedSlots.push(slot);
+    this.#decoder.close(slot);
+    this.#events.closed(slot, generation);
     this.#counters.worker[workerField.openSlots]! -= 2;
   }
 
@@ -381,70 +334,7 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     for (let pair = 0; pair < this.#slots.flags.length; pair++) {
       if (this.#slots.flags[pair] !== 0) this.#close(2 * pair, this.#slots.generations[pair]!);
     }
-    this.#owesStopped = true;
-  }
-
-  #settleTarget(slot: number): void {
-    const { targets, targetStates } = this.#slots;
-    const at = slot * 5;
-    for (let word = 0; word < 5; word++) targets[at + word] = this.#policy.targetWord(slot, word);
-    let isUsable = targets[at + 4] !== 0 && !isUnspecified(targets, at);
-    if (isUsable && this.#rules.isForbidden(slot, targets, at)) {
-      this.#counters.worker[workerField.reasons + reason.forbiddenTarget]!++;
-      isUsable = false;
-    }
-    isUsable &&= this.#sockets.setTarget(
-      slot,
-      targets[at]!,
-      targets[at + 1]!,
-      targets[at + 2]!,
-      targets[at + 3]!,
-      targets[at + 4]!,
-    );
-    const isNew = isUsable && targetStates[slot] === targetState.none;
-    if (!isUsable) targetStates[slot] = targetState.none;
-    else targetStates[slot] = this.#rules.isOwnMedia(targets, at) ? targetState.own : targetState.any;
-    if (isNew) this.#sender.releaseEgress(slot);
-    const record = socketAt(slot);
-    const table = this.#counters.sockets;
-    table[record + socketField.version]!++;
-    for (let word = 0; word < 5; word++) {
-      table[record + socketField.target + word] = isUsable ? targets[at + word]! : 0;
-      table[record + socketField.proven + word] = this.#policy.provenWord(slot, word);
-    }
-    table[record + socketField.evidence] = this.#policy.evidenceOf(slot);
-    table[record + socketField.version]!++;
-  }
-
-  #hasProof(slot: number): boolean {
-    const isOpen = (this.#slots.flags[slot >>> 1]! & pairFlag.isOpen) !== 0;
-    return isOpen && this.#policy.evidenceOf(slot) !== evidenceCode.none;
-  }
-
-  #writeEvent(kind: number, slot: number, generation: number): boolean {
-    const at = this.#events.begin();
-    if (at < 0) return false;
-    const { words } = this.#events;
-    words[at + eventField.kind] = kind;
-    words[at + eventField.slot] = slot;
-    words[at + eventField.generation] = generation;
-    this.#events.commit();
-    return true;
-  }
-
-  #writeProven(slot: number): boolean {
-    const at = this.#events.begin();
-    if (at < 0) return false;
-    const { words } = this.#events;
-    words[at + eventField.kind] = eventKind.proven;
-    words[at + eventField.slot] = slot;
-    words[at + eventField.generation] = this.#slots.generations[slot >>> 1]!;
-    words[at + eventField.evidence] = this.#policy.evidenceOf(slot);
-    for (let word = 0; word < 5; word++) {
-      words[at + eventField.source + word] = this.#policy.provenWord(slot, word);
-    }
-    this.#events.commit();
-    return true;
+    this.#events.stopped();
   }
 
   #clearCounters(slot: number, generation: number): void {
@@ -455,4 +345,8 @@ export class WorkerCore implements HandoverSink, TargetKeeper {
     sockets[at + socketField.generation] = generation;
     sockets[at + socketField.version]!++;
   }
+}
+
+function makeLog({ arena, replayBase, replayMemoryBytes, capacitySlots, counters }: WorkerParts): ReplayLog {
+  return new ReplayLog(arena, replayBase, replayMemoryBytes, capacitySlots, counters.worker);
 }

@@ -14,6 +14,9 @@ suite("io/relay-driver", (test) => {
           forbiddenTargets: new Int32Array(0),
           ownMedia: new Int32Array(0),
           trustedMedia: [],
+          settleMs: 3_000,
+          relearnAfterSilenceMs: undefined,
+          replayMemoryBytes: 1024 * 1024,
           coalesces: false,
         });
         assert.equal(driver.name, "dgram");

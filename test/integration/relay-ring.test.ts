@@ -105,4 +105,24 @@ suite("relay coalescer", (test) => {
     assert.equal(coalescer.pauseUs(200, 1_020.2), 0);
     assert.equal(coalescer.pauseUs(0, 1_020.3), 0);
   });
+
+  test("the pause shortens with the work there is, ends before the idle time does, and comes back with it", () => {
+    const coalescer = new Coalescer(true);
+    let nowMs = 1_000;
+    /** The pause after 30 ms in which so much of the time was work. */
+    const pauseAt = (workShare: number): number => {
+      let pause = 0;
+      for (const endMs = nowMs + 30; nowMs < endMs; nowMs += 0.25) {
+        if (coalescer.isBusy) coalescer.noteWork(0.25 * workShare);
+        pause = coalescer.pauseUs(12, nowMs);
+      }
+      return pause;
+    };
+    assert.equal(pauseAt(0.5), 250);
+    assert.equal(pauseAt(0.7), 100);
+    assert.equal(pauseAt(0.9), 0);
+    assert.equal(pauseAt(1), 0);
+    assert.equal(pauseAt(0.7), 100);
+    assert.equal(pauseAt(0.2), 250);
+  });
 });

@@ -14,6 +14,9 @@ const usualSeed = 20_260_101;
 if (wanted !== undefined) fc.configureGlobal({ seed: Number(wanted) });
 else if (factor === 1) fc.configureGlobal({ seed: usualSeed });
 
+/** True where every run draws the same cases, so that what they measure can be compared with what is written down. */
+export const isUsualRun = wanted === undefined && factor === 1;
+
 /** How many generated cases a property gets: as asked in the normal run, `FUZZ_FACTOR` times as many at night. */
 export function fuzzRuns(normal: number): number {
   return Math.max(1, Math.round(normal * (Number.isFinite(factor) && factor > 0 ? factor : 1)));

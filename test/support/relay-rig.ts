@@ -13,6 +13,7 @@ import {
 import { noSecurity } from "../../src/core/plan/security.ts";
 import { DeadlineTimer } from "../../src/daemon/deadline-timer.ts";
 import { systemClock } from "../../src/io/clock.ts";
+import type { SourceOptions } from "../../src/io/driver-options.ts";
 import { systemRandom } from "../../src/io/random.ts";
 import { endpointWords, openRelayDriver, portRangeWords } from "../../src/io/relay-driver.ts";
 import type { WorkerLink } from "../../src/relay/driver.ts";
@@ -39,6 +40,8 @@ export interface RigOptions {
   readonly forbiddenTargets?: readonly Endpoint[];
   readonly coalesces?: boolean;
   readonly workers?: number;
+  /** What an operator says about sources. */
+  readonly sources?: Partial<SourceOptions>;
   /** Of ICE agents and DTLS associations; absent: tests of plain media, which must ask for none. */
   readonly makers?: TransportMakers;
 }
@@ -74,6 +77,10 @@ export class RelayRig {
       ),
       coalesces: options.coalesces ?? false,
       trustedMedia: [],
+      settleMs: 3_000,
+      relearnAfterSilenceMs: undefined,
+      ...options.sources,
+      replayMemoryBytes: 1024 * 1024,
     });
     rig.links = driver.links;
     let timer: DeadlineTimer | undefined;

@@ -6,6 +6,7 @@ import { deriveKey } from "../../src/srtp/derivation.ts";
 import { macBytes, scratchAt } from "../../src/srtp/engine.ts";
 import { RtcpTransform } from "../../src/srtp/rtcp-transform.ts";
 import { RtpTransform } from "../../src/srtp/rtp-transform.ts";
+import { SessionTable } from "../../src/srtp/session-table.ts";
 import { suiteFacts } from "../../src/srtp/suites.ts";
 import { Workbench } from "../../src/srtp/workbench.ts";
 import { type EngineMaker, fromHex, keyOf, rtcpPacket, SrtpRig, toHex } from "./srtp-rig.ts";
@@ -171,9 +172,12 @@ function checkAead(
     salt: fromHex(aead.salt),
   };
   const key: SrtpKey = keyOf(suite, 0, { encryptsRtcp: what !== "rtcpTag" });
-  const contextOf = (): SrtpContext => new SrtpContext(key, { rtp: session, rtcp: session }, "receive");
-  const bench = new Workbench(engine, arena);
-  const transform = what === "rtp" ? new RtpTransform(bench) : new RtcpTransform(bench);
+  const sessions = new SessionTable();
+  const contextOf = (): SrtpContext =>
+    new SrtpContext(key, sessions, { rtp: session, rtcp: session }, "receive");
+  const bench = new Workbench(engine, arena, sessions);
+  const rtp = new RtpTransform(bench);
+  const rtcp = new RtcpTransform(bench);
   const clear = fromHex(what === "rtp" ? aead.rtp : aead.rtcp);
   const headerBytes = what === "rtp" ? 12 : what === "rtcp" ? 8 : clear.length;
   const expected = toHex(clear.subarray(0, headerBytes)) + aead.sealed[suite][what];
@@ -181,11 +185,17 @@ function checkAead(
   arena.set(clear, 64);
   const sender = contextOf();
   sender.nextRtcpIndex[0] = aead.rtcpIndex;
-  const size = transform.send(sender, 64, clear.length);
+  const size = what === "rtp" ? rtp.send(sender.rtp, 64, clear.length) : rtcp.send(sender, 64, clear.length);
+  const receive = (reveals: boolean): number => {
+    const receiver = contextOf();
+    return what === "rtp"
+      ? rtp.receive(receiver.rtp, 64, size, reveals, true)
+      : rtcp.receive(receiver.rtcp, 64, size, reveals);
+  };
   assert.equal(toHex(arena.slice(64, 64 + size)), expected);
-  assert.equal(transform.receive(contextOf(), 64, size, false), size);
+  assert.equal(receive(false), size);
   assert.equal(toHex(arena.slice(64, 64 + size)), expected);
-  assert.equal(transform.receive(contextOf(), 64, size, true), clear.length);
+  assert.equal(receive(true), clear.length);
   assert.equal(toHex(arena.slice(64, 64 + clear.length)), toHex(clear));
 }
 

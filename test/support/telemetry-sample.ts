@@ -2,11 +2,13 @@
 import type { CallReport } from "../../src/call/report.ts";
 import type { IpAddress } from "../../src/core/address.ts";
 import type { PairCounters, SocketCounters } from "../../src/core/plan/counters.ts";
-import type { PairId } from "../../src/core/plan/plan.ts";
+import type { Evidence, PairId } from "../../src/core/plan/plan.ts";
 import type { MonotonicMs, UnixMs } from "../../src/core/time.ts";
+import type { SlotView } from "../../src/handover/view.ts";
 import { noTransports } from "../../src/relay/transports/transport-counts.ts";
 import type { RelayReader } from "../../src/telemetry/call-view.ts";
-import type { TelemetrySnapshot } from "../../src/telemetry/snapshot.ts";
+import { evidences, type TelemetrySnapshot } from "../../src/telemetry/snapshot.ts";
+import type { NoteRecord } from "../../src/telemetry/source-history.ts";
 
 const ip = (text: string) => text as IpAddress;
 export const pairA = 1 as PairId;
@@ -75,7 +77,52 @@ export const counters: RelayReader = {
         }
       : undefined,
   lastPacketAt: (pair) => pairs.get(pair)?.rtp.lastPacketAt,
+  sources: (pair) => (pair === pairA ? { rtp: sources, rtcp: noSources } : undefined),
+  history: (pair) => (pair === pairA ? history : []),
 };
+
+const noSources: SlotView = {
+  candidates: [],
+  remembered: [],
+  struck: [],
+  twin: undefined,
+  switches: 0,
+};
+
+const sources: SlotView = {
+  candidates: [
+    {
+      source: { ip: ip("203.0.113.66"), port: 6_000 },
+      claim: "continuity",
+      rank: "stream",
+      packets: 3,
+      ageMs: 60.4,
+    },
+  ],
+  remembered: [{ ip: ip("198.51.100.7"), port: 5_000 }],
+  struck: [{ source: { ip: ip("203.0.113.99"), port: 9 }, forMs: 8_200.3 }],
+  twin: { ip: ip("198.51.100.8"), port: 5_002 },
+  switches: 1,
+};
+
+const history: readonly NoteRecord[] = [
+  {
+    atMs: 2_000 as MonotonicMs,
+    component: "rtp",
+    note: "proven",
+    source: { ip: ip("198.51.100.7"), port: 5_000 },
+    before: undefined,
+    evidence: "first-speaker",
+  },
+  {
+    atMs: 5_500 as MonotonicMs,
+    component: "rtp",
+    note: "switched",
+    source: { ip: ip("192.0.2.7"), port: 40_000 },
+    before: { ip: ip("198.51.100.7"), port: 5_000 },
+    evidence: "signalled",
+  },
+];
 
 export function report(callId = "a84b4c76e66710"): CallReport {
   const leg = {
@@ -120,6 +167,8 @@ export function report(callId = "a84b4c76e66710"): CallReport {
   };
 }
 
+const noEvidence = Object.fromEntries(evidences.map((evidence) => [evidence, 0])) as Record<Evidence, number>;
+
 export function snapshot(): TelemetrySnapshot {
   return {
     version: "9.9.9",
@@ -146,7 +195,11 @@ export function snapshot(): TelemetrySnapshot {
         packetsRelayed: 1_500,
         bytesRelayed: 258_000,
         packetsDropped: { stranger: 7, malformed: 0 },
-        handovers: { proven: 6 },
+        handovers: { proven: 6, switched: 2 },
+        handoversUntold: 1,
+        replays: 2,
+        packetsReplayed: 17,
+        replayBytes: 3_440,
         socketsOpen: 20,
         heldBytes: 344,
         wakeups: 1_200,
@@ -156,6 +209,10 @@ export function snapshot(): TelemetrySnapshot {
         heartbeatAgeMs: 120,
       },
     ],
+    believed: {
+      proven: { ...noEvidence, signalled: 4, "first-speaker": 2 },
+      switched: { ...noEvidence, continuity: 2 },
+    },
     transports: {
       ...noTransports(),
       handshakes: 4,

@@ -13,10 +13,11 @@ import { allocateRing, RingReader, RingWriter } from "../../src/io/ring.ts";
 import { type Command, encodeCommand } from "../../src/relay/commands.ts";
 import { type CounterMemory, counterSizes } from "../../src/relay/counters.ts";
 import { commandWords, eventWords, type SocketPort, sendCode } from "../../src/relay/driver.ts";
-import { eventField } from "../../src/relay/events.ts";
+import { eventField, eventKind } from "../../src/relay/events.ts";
 import { holdStoreBytes } from "../../src/relay/hold-store.ts";
 import { type CarriedPacket, packetWords, readPacket, writePacket } from "../../src/relay/packet-records.ts";
 import { cryptoPlaces, type MediaCrypto } from "../../src/relay/protection.ts";
+import { replayLogBytes } from "../../src/relay/replay-log.ts";
 import { WorkerCore } from "../../src/relay/worker-core.ts";
 import { scratchBytes } from "../../src/srtp/engine.ts";
 import { PacketCrypto, srtpHandlesMax } from "../../src/srtp/packet-crypto.ts";
@@ -25,6 +26,9 @@ import { NodeCryptoEngine } from "./srtp-node-engine.ts";
 export const packetOffset = 64;
 const holdBase = 16_384;
 const scratchBase = holdBase + holdStoreBytes;
+/** 64 KiB and more: what the rig's workers may send again. */
+export const rigReplayMemoryBytes = 1024 * 1024;
+const replayBase = Math.ceil((scratchBase + scratchBytes) / 64) * 64;
 
 /** Makes what protects media, over an arena with `scratchBytes` free at `offset`. */
 export type CryptoMaker = (
@@ -114,8 +118,9 @@ export class PlainPolicy implements HandoverPolicy {
 }
 
 export class WorkerRig {
-  readonly arena = new Uint8Array(scratchBase + scratchBytes);
-  readonly sent: { readonly slot: number; readonly bytes: Buffer }[] = [];
+  readonly arena: Uint8Array;
+  readonly sent: { readonly slot: number; readonly to: string; readonly bytes: Buffer }[] = [];
+  readonly #targets = new Map<number, string>();
   /** What `sendTo` was given, with its destination. */
   readonly sentTo: { readonly slot: number; readonly to: string; readonly bytes: Buffer }[] = [];
   readonly sockets: string[] = [];
@@ -141,11 +146,14 @@ export class WorkerRig {
       readonly ownMedia?: Int32Array;
       readonly makeCrypto?: CryptoMaker;
       readonly packetRecords?: number;
+      readonly replayMemoryBytes?: number;
     } = {},
     makePolicy?: (capacitySlots: number, sink: HandoverSink) => HandoverPolicy,
     eventRecords = 4,
   ) {
     this.capacitySlots = capacitySlots;
+    const replayMemoryBytes = own.replayMemoryBytes ?? rigReplayMemoryBytes;
+    this.arena = new Uint8Array(replayBase + replayLogBytes(replayMemoryBytes));
     const sizes = counterSizes(capacitySlots);
     this.counters = {
       worker: new Float64Array(sizes.worker),
@@ -167,7 +175,11 @@ export class WorkerRig {
         return this.watches;
       },
       release: (slot) => void this.sockets.push(`release ${slot}`),
-      setTarget: (_slot, ip0, _ip1, ip2) => ip0 === 0 && ip2 === 0xffff,
+      setTarget: (slot, ip0, ip1, ip2, ip3, port) => {
+        if (ip0 !== 0 || ip2 !== 0xffff) return false;
+        this.#targets.set(slot, formatEndpoint({ ip: ipFromWords(ip0, ip1, ip2, ip3), port }));
+        return true;
+      },
       send: (slot, offset, sizeBytes) => this.#send(slot, offset, sizeBytes),
       sendTo: (slot, offset, sizeBytes, ip0, ip1, ip2, ip3, port) => {
         const to = formatEndpoint({ ip: ipFromWords(ip0, ip1, ip2, ip3), port });
@@ -179,6 +191,9 @@ export class WorkerRig {
       capacitySlots,
       arena: this.arena,
       holdBase,
+      replayBase,
+      replayMemoryBytes,
+      digestKey: Int32Array.of(1, 2),
       counters: this.counters,
       sockets,
       events: new RingWriter(events, eventWords),
@@ -241,14 +256,29 @@ export class WorkerRig {
     this.core.forwarder.receive(slot, packetOffset, data.length, this.nowMs);
   }
 
-  /** Takes what the core has to say: `[kind, slot, generation]` each. */
+  /** The notes among what the core has to say: `[slot, note, evidence, port of the source]` each. */
+  notes(): number[][] {
+    const notes: number[][] = [];
+    for (let at = this.#eventReader.begin(); at >= 0; at = this.#eventReader.begin()) {
+      const { words } = this.#eventReader;
+      const fields = [eventField.slot, eventField.note, eventField.evidence, eventField.source + 4];
+      if (words[at + eventField.kind] === eventKind.noted)
+        notes.push(fields.map((field) => words[at + field]!));
+      this.#eventReader.release();
+    }
+    return notes;
+  }
+
+  /** Takes what the core has to say, but for notes: `[kind, slot, generation]` each. */
   events(): number[][] {
     const events: number[][] = [];
     for (let at = this.#eventReader.begin(); at >= 0; at = this.#eventReader.begin()) {
       const { words } = this.#eventReader;
-      events.push(
-        [eventField.kind, eventField.slot, eventField.generation].map((field) => words[at + field]!),
-      );
+      if (words[at + eventField.kind] !== eventKind.noted) {
+        events.push(
+          [eventField.kind, eventField.slot, eventField.generation].map((field) => words[at + field]!),
+        );
+      }
       this.#eventReader.release();
     }
     return events;
@@ -256,7 +286,8 @@ export class WorkerRig {
 
   #send(slot: number, offset: number, sizeBytes: number): number {
     if (this.keepsSent) {
-      this.sent.push({ slot, bytes: Buffer.from(this.arena.slice(offset, offset + sizeBytes)) });
+      const to = this.#targets.get(slot) ?? "nowhere";
+      this.sent.push({ slot, to, bytes: Buffer.from(this.arena.slice(offset, offset + sizeBytes)) });
     }
     return this.sendOutcome;
   }

@@ -16,21 +16,24 @@ import type {
 } from "../../relay/driver.ts";
 import { commandWords, eventWords } from "../../relay/driver.ts";
 import { holdStoreBytes } from "../../relay/hold-store.ts";
+import { packetHashKeyWords } from "../../relay/packet-hash.ts";
 import { packetWords } from "../../relay/packet-records.ts";
+import { replayLogBytes } from "../../relay/replay-log.ts";
 import { WorkerCore } from "../../relay/worker-core.ts";
 import { systemClock } from "../clock.ts";
 import type { DriverOptions } from "../driver-options.ts";
 import { type OpenedCrypto, openPacketCrypto } from "../packet-crypto.ts";
 import { allocatePacketMemory } from "../packet-memory.ts";
+import { randomWords } from "../random.ts";
 import { RingReader, RingWriter } from "../ring.ts";
 import { srtpEngineBytes } from "../srtp-engine.ts";
-import { makeWorkerSetup } from "../worker-setup.ts";
+import { makeWorkerSetup, sourceOptions } from "../worker-setup.ts";
 import { DgramSockets } from "./dgram-sockets.ts";
 
-/** The arena: one packet, the hold store, and what the SRTP engine works with. */
+/** The arena: one packet, the hold store, what the SRTP engine works with, and what may be sent again. */
 const holdBase = packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes;
 const engineBase = Math.ceil((holdBase + holdStoreBytes) / 64) * 64;
-const arenaBytes = engineBase + srtpEngineBytes;
+const replayBase = Math.ceil((engineBase + srtpEngineBytes) / 64) * 64;
 
 /** The core's deadlines are looked at this often at least. */
 const tickMsMax = 200;
@@ -52,7 +55,7 @@ export class DgramDriver implements RelayDriver {
   #whenStopped: () => void = () => undefined;
 
   static async open(options: DriverOptions): Promise<DgramDriver> {
-    const arena = allocatePacketMemory(arenaBytes);
+    const arena = allocatePacketMemory(replayBase + replayLogBytes(options.replayMemoryBytes));
     const crypto = await openPacketCrypto(arena, engineBase, options.capacitySlots);
     return new DgramDriver(options, arena.bytes, crypto);
   }
@@ -70,6 +73,7 @@ export class DgramDriver implements RelayDriver {
         packetsUp: new RingReader(setup.packetsUp, packetWords),
         packetsDown: new RingWriter(setup.packetsDown, packetWords),
         counters: setup.counters,
+        handover: setup.handover,
         wake: () => this.#turnSoon(),
       },
     ];
@@ -83,6 +87,9 @@ export class DgramDriver implements RelayDriver {
       capacitySlots: options.capacitySlots,
       arena: this.#arena,
       holdBase,
+      replayBase,
+      replayMemoryBytes: options.replayMemoryBytes,
+      digestKey: randomWords(packetHashKeyWords),
       counters: setup.counters,
       sockets: this.#sockets,
       events: new RingWriter(setup.events, eventWords),
@@ -92,7 +99,7 @@ export class DgramDriver implements RelayDriver {
       forbiddenTargets: options.forbiddenTargets,
       ownMedia: options.ownMedia,
       makePolicy: (capacitySlots, sink) =>
-        new Handover(capacitySlots, sink, { trustedMedia: options.trustedMedia }),
+        new Handover(capacitySlots, sink, { ...sourceOptions(options), memory: setup.handover }),
     });
   }
 

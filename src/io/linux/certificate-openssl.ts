@@ -1,6 +1,6 @@
 /** Self-signed ECDSA P-256 certificates (RFC 8827 section 6.5), made and read with OpenSSL. */
 import assert from "node:assert/strict";
-import { createHash, randomInt } from "node:crypto";
+import { randomInt } from "node:crypto";
 import type { FingerprintHash } from "../../core/plan/security.ts";
 import type { Arena } from "./arena.ts";
 import { bindOpenSsl } from "./openssl.ts";
@@ -27,7 +27,21 @@ const prototypes = {
   setPublicKey: "int X509_set_pubkey(uintptr_t, uintptr_t)",
   sign: "int X509_sign(uintptr_t, uintptr_t, uintptr_t)",
   encode: "int i2d_X509(uintptr_t, uintptr_t)",
+  /** (bytes, sizeBytes, digest) */
+  "sha-1": "uintptr_t SHA1(uintptr_t, size_t, uintptr_t)",
+  "sha-224": "uintptr_t SHA224(uintptr_t, size_t, uintptr_t)",
+  "sha-256": "uintptr_t SHA256(uintptr_t, size_t, uintptr_t)",
+  "sha-384": "uintptr_t SHA384(uintptr_t, size_t, uintptr_t)",
+  "sha-512": "uintptr_t SHA512(uintptr_t, size_t, uintptr_t)",
 } as const;
+
+const digestBytes: Readonly<Record<FingerprintHash, number>> = {
+  "sha-1": 20,
+  "sha-224": 28,
+  "sha-256": 32,
+  "sha-384": 48,
+  "sha-512": 64,
+};
 
 /** Numbers of OpenSSL's object table (openssl/obj_mac.h). */
 const nid = { commonName: 13, ecPublicKey: 408, prime256v1: 415 } as const;
@@ -42,9 +56,10 @@ const validBeforeSec = daySec;
 const validAfterSec = 90 * daySec;
 const commonName = "rtpferry";
 
-/** Offsets in the arena: what OpenSSL writes a pointer to, and bytes. */
+/** Offsets in the arena: what OpenSSL writes a pointer to, a digest, and bytes. */
 const pointerOffset = 0;
-const bytesOffset = 64;
+const digestOffset = 64;
+const bytesOffset = 128;
 
 export interface KeyedCertificate {
   /** EVP_PKEY and X509; the owner frees them. */
@@ -86,14 +101,17 @@ export class CertificateMaker {
     this.#calls.keyFree(made.key);
   }
 
-  /** DER encoding of an X509; undefined if it is larger than the arena. */
-  encode(certificate: number): Uint8Array | undefined {
+  /** Hash of an X509's DER encoding; undefined if that is larger than the arena. */
+  digest(certificate: number, hash: FingerprintHash): Uint8Array | undefined {
+    const calls = this.#calls;
     const { bytes, view, address } = this.#arena;
-    const sizeBytes = this.#calls.encode(certificate, 0);
+    const sizeBytes = calls.encode(certificate, 0);
     if (sizeBytes <= 0 || sizeBytes > bytes.length - bytesOffset) return undefined;
     view.setBigUint64(pointerOffset, BigInt(address + bytesOffset), true);
-    this.#calls.encode(certificate, address + pointerOffset);
-    return bytes.slice(bytesOffset, bytesOffset + sizeBytes);
+    calls.encode(certificate, address + pointerOffset);
+    // In one call: an object of node:crypto costs more than the hash.
+    calls[hash](address + bytesOffset, sizeBytes, address + digestOffset);
+    return bytes.slice(digestOffset, digestOffset + digestBytes[hash]);
   }
 
   #makeKey(): number {
@@ -109,9 +127,4 @@ export class CertificateMaker {
     assert(isMade, "OpenSSL made no key");
     return Number(view.getBigUint64(pointerOffset, true));
   }
-}
-
-/** Hash of a DER encoding; our names for hashes are OpenSSL's without the hyphen. */
-export function digestDer(der: Uint8Array, hash: FingerprintHash): Uint8Array {
-  return createHash(hash.replace("-", "")).update(der).digest();
 }

@@ -22,9 +22,9 @@ import type {
   DtlsProgress,
   KeyingMaterial,
 } from "../../srtp/dtls/engine.ts";
-import { dtlsProfiles, keyingSizeBytes, profileOf } from "../../srtp/dtls/profiles.ts";
+import { type DtlsProfile, dtlsProfiles, keyingSizeBytes, profileOf } from "../../srtp/dtls/profiles.ts";
 import { Arena } from "./arena.ts";
-import { CertificateMaker, digestDer } from "./certificate-openssl.ts";
+import { CertificateMaker, type KeyedCertificate } from "./certificate-openssl.ts";
 import { dtlsFault } from "./dtls-self-test.ts";
 import {
   bindDtlsSymbols,
@@ -117,30 +117,37 @@ interface Shared {
 class Certificate implements DtlsCertificate {
   readonly context: number;
   readonly #shared: Shared;
-  readonly #der: Uint8Array;
+  readonly #made: KeyedCertificate;
+  /** Every offer and answer asks for one. */
+  readonly #digests = new Map<FingerprintHash, Uint8Array>();
   #isOpen = true;
 
   constructor(shared: Shared) {
     const { calls, certificates } = shared;
     this.#shared = shared;
     this.context = makeContext(shared);
-    const made = certificates.make();
+    this.#made = certificates.make();
     const isUsable =
-      calls.contextUseCertificate(this.context, made.certificate) === 1 &&
-      calls.contextUseKey(this.context, made.key) === 1;
-    const der = certificates.encode(made.certificate);
-    certificates.free(made);
-    assert(isUsable && der !== undefined, "OpenSSL takes no certificate of its own");
-    this.#der = der;
+      calls.contextUseCertificate(this.context, this.#made.certificate) === 1 &&
+      calls.contextUseKey(this.context, this.#made.key) === 1;
+    assert(isUsable, "OpenSSL takes no certificate of its own");
   }
 
   digest(hash: FingerprintHash): Uint8Array {
-    return digestDer(this.#der, hash);
+    const known = this.#digests.get(hash);
+    if (known !== undefined) return known;
+    assert(this.#isOpen);
+    const made = this.#shared.certificates.digest(this.#made.certificate, hash);
+    assert(made !== undefined, "OpenSSL encodes no certificate of its own");
+    this.#digests.set(hash, made);
+    return made;
   }
 
   close(): void {
-    if (this.#isOpen) this.#shared.calls.contextFree(this.context);
+    if (!this.#isOpen) return;
     this.#isOpen = false;
+    this.#shared.calls.contextFree(this.context);
+    this.#shared.certificates.free(this.#made);
   }
 }
 
@@ -172,6 +179,20 @@ function textAt(shared: Shared, text: string): number {
   const sizeBytes = Buffer.from(bytes.buffer).write(text, 0, "latin1");
   bytes[sizeBytes] = 0;
   return address;
+}
+
+/** Equal to none. */
+const noDigest = new Uint8Array(0);
+
+/** By address: they are entries of a table in OpenSSL. */
+const profiles = new Map<number, DtlsProfile | undefined>();
+
+function profileAt(address: number): DtlsProfile | undefined {
+  if (!profiles.has(address)) {
+    // struct srtp_protection_profile_st { const char *name; unsigned long id; }
+    profiles.set(address, profileOf(Number(koffi.decode(BigInt(address) + 8n, "unsigned long"))));
+  }
+  return profiles.get(address);
 }
 
 const handshaking: DtlsOutcome = { kind: "handshaking" };
@@ -238,9 +259,8 @@ class Connection implements DtlsConnection {
     const { arena, calls } = this.#shared;
     if (calls.connectionControl(this.#connection, control.getTimeout, 0, arena.address) !== 1)
       return undefined;
-    // struct timeval: seconds and microseconds, 64 bits each.
-    const seconds = Number(arena.view.getBigInt64(0, true));
-    return seconds * 1000 + Number(arena.view.getBigInt64(8, true)) / 1000;
+    // struct timeval: seconds and microseconds, 64 bits each, of which few are used.
+    return arena.view.getInt32(0, true) * 1000 + arena.view.getInt32(8, true) / 1000;
   }
 
   close(): void {
@@ -251,18 +271,19 @@ class Connection implements DtlsConnection {
 
   /** Called back by OpenSSL with its X509_STORE_CTX when the peer has shown its certificate. */
   checkPeer(store: number): boolean {
-    const { calls, certificates } = this.#shared;
-    const der = certificates.encode(Number(calls.storeCertificate(store)));
-    this.#hasPeer = der !== undefined && this.#isAccepted(der);
+    const { calls } = this.#shared;
+    this.#hasPeer = this.#isAccepted(Number(calls.storeCertificate(store)));
     this.#isPeerWrong = !this.#hasPeer;
     if (!this.#hasPeer) calls.storeSetError(store, certificateRejected);
     return this.#hasPeer;
   }
 
   /** An exception must not cross OpenSSL's frames: whoever cannot be judged is refused. */
-  #isAccepted(der: Uint8Array): boolean {
+  #isAccepted(certificate: number): boolean {
+    if (certificate === 0) return false;
+    const { certificates } = this.#shared;
     try {
-      return this.#accepts({ digest: (hash) => digestDer(der, hash) });
+      return this.#accepts({ digest: (hash) => certificates.digest(certificate, hash) ?? noDigest });
     } catch {
       return false;
     }
@@ -334,8 +355,7 @@ class Connection implements DtlsConnection {
     const { arena, calls } = this.#shared;
     const chosen = Number(calls.profile(this.#connection));
     if (chosen === 0) return undefined;
-    // struct srtp_protection_profile_st { const char *name; unsigned long id; }
-    const profile = profileOf(Number(koffi.decode(BigInt(chosen) + 8n, "unsigned long")));
+    const profile = profileAt(chosen);
     if (profile === undefined) return undefined;
     const sizeBytes = keyingSizeBytes(profile);
     const label = textAt(this.#shared, exporterLabel);

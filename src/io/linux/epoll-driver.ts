@@ -32,6 +32,7 @@ class EpollWorker implements WorkerLink {
   readonly packetsUp: RingReader;
   readonly packetsDown: RingWriter;
   readonly counters: WorkerSetup["counters"];
+  readonly handover: SharedArrayBuffer;
   srtp: SrtpAbility = { engine: undefined, faults: [] };
   readonly #setup: WorkerSetup;
   readonly #arena: Arena;
@@ -52,6 +53,7 @@ class EpollWorker implements WorkerLink {
     this.packetsUp = new RingReader(this.#setup.packetsUp, packetWords);
     this.packetsDown = new RingWriter(this.#setup.packetsDown, packetWords);
     this.counters = this.#setup.counters;
+    this.handover = this.#setup.handover;
     this.#arena = new Arena(8);
     this.#one = this.#arena.reserve(8);
     this.#arena.view.setInt32(this.#one, 1, true);

@@ -103,7 +103,8 @@ export class EpollLoop {
       const nowMs = this.#boxed[boxed.now]!;
       isStopped = this.#wake(ready, nowMs);
       timeoutMs = this.#timeout(nowMs);
-      const pauseUs = this.#coalescer.pauseUs(ready, nowMs);
+      if (this.#coalescer.isBusy) this.#coalescer.noteWork(this.#readClock() - clockMs);
+      const pauseUs = this.#coalescer.pauseUs(ready, clockMs);
       if (pauseUs > 0) {
         this.#parts.counters.worker[workerField.pauses]!++;
         usleep(pauseUs);

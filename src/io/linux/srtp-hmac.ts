@@ -2,6 +2,7 @@
 import { macBytes } from "../../srtp/engine.ts";
 import type { BoxedNumbers } from "./libc.ts";
 import { type ArenaAddresses, bindOpenSsl } from "./openssl.ts";
+import { type KeyRecords, keyRecord } from "./srtp-key-records.ts";
 
 export interface MacPlace {
   readonly arena: Uint8Array;
@@ -22,7 +23,6 @@ export interface MacMaker {
 
 const blockBytes = 64;
 const stateWords = 5;
-const keyWords = 2 * stateWords;
 /** SHA_CTX has 96 bytes. */
 const contextBytes = 128;
 /** SHA_CTX, and a block. */
@@ -50,11 +50,11 @@ export class ShaStates implements MacMaker {
   readonly #context: number;
   readonly #block: number;
   readonly #mac: number;
-  /** By handle: state after the key's inner block, and after its outer block. */
-  #states = new Int32Array(keyWords * 64);
+  readonly #records: KeyRecords;
 
-  constructor(place: MacPlace) {
+  constructor(place: MacPlace, records: KeyRecords) {
     const { arena, addresses, stateOffset } = place;
+    this.#records = records;
     this.#arena = arena;
     this.#words = new Int32Array(arena.buffer, arena.byteOffset, arena.length >>> 2);
     this.#addresses = addresses;
@@ -66,14 +66,9 @@ export class ShaStates implements MacMaker {
   }
 
   open(handle: number, key: Uint8Array): void {
-    if ((handle + 1) * keyWords > this.#states.length) {
-      const grown = new Int32Array(this.#states.length * 2);
-      grown.set(this.#states);
-      this.#states.fill(0);
-      this.#states = grown;
-    }
-    this.#hashKey(key, 0x36, handle * keyWords);
-    this.#hashKey(key, 0x5c, handle * keyWords + stateWords);
+    const record = handle * keyRecord.words;
+    this.#hashKey(key, 0x36, record + keyRecord.inner);
+    this.#hashKey(key, 0x5c, record + keyRecord.outer);
     // The outer block: an inner digest of 20 bytes, which comes with each MAC, and SHA-1's padding of 64 + 20 bytes.
     const block = this.#blockOffset;
     this.#arena.fill(0, block, block + blockBytes);
@@ -81,8 +76,8 @@ export class ShaStates implements MacMaker {
     writeBitCount(this.#arena, block + blockBytes, blockBytes + macBytes);
   }
 
-  close(handle: number): void {
-    this.#states.fill(0, handle * keyWords, (handle + 1) * keyWords);
+  close(): void {
+    // The record is wiped as a whole.
   }
 
   make(handle: number, offset: number, sizeBytes: number): boolean {
@@ -93,11 +88,11 @@ export class ShaStates implements MacMaker {
     arena[end] = 0x80;
     for (let at = end + 1; at < paddedEnd - 4; at++) arena[at] = 0;
     writeBitCount(arena, paddedEnd, blockBytes + sizeBytes);
-    const state = handle * keyWords;
-    this.#load(state);
+    const record = handle * keyRecord.words;
+    this.#load(record + keyRecord.inner);
     let done = this.#calls.update(this.#boxed[1]!, this.#addresses.of(offset), paddedBytes);
     this.#store(this.#block);
-    this.#load(state + stateWords);
+    this.#load(record + keyRecord.outer);
     done &= this.#calls.update(this.#boxed[1]!, this.#boxed[2]!, blockBytes);
     this.#store(this.#mac);
     return done === 1;
@@ -106,7 +101,7 @@ export class ShaStates implements MacMaker {
   /** Continues from a kept state. Written out, as is `#store`: a loop costs a twelfth of a packet more. */
   #load(state: number): void {
     const words = this.#words;
-    const states = this.#states;
+    const states = this.#records.words;
     const context = this.#context;
     words[context] = states[state]!;
     words[context + 1] = states[state + 1]!;
@@ -132,8 +127,9 @@ export class ShaStates implements MacMaker {
     for (let index = 0; index < key.length; index++) this.#arena[block + index]! ^= key[index]!;
     this.#calls.init(this.#boxed[1]!);
     this.#calls.update(this.#boxed[1]!, this.#boxed[2]!, blockBytes);
+    const states = this.#records.words;
     for (let word = 0; word < stateWords; word++) {
-      this.#states[state + word] = this.#words[this.#context + word]!;
+      states[state + word] = this.#words[this.#context + word]!;
     }
     this.#arena.fill(0, block, block + blockBytes);
   }

@@ -1,11 +1,14 @@
 /**
- * SRTP's ciphers by OpenSSL. EVP contexts are kept for each handle, so a packet costs its initialisation vector and its
- * bytes; all memory OpenSSL reads and writes is the packets' arena, and no call allocates there or here.
+ * SRTP's ciphers by OpenSSL. What keys come to is kept for each handle, so a packet costs its initialisation vector and
+ * its bytes; all memory OpenSSL reads and writes is the packets' arena, and no call allocates there or here.
  */
 import { type SessionKeys, type SrtpEngine, scratchAt, scratchBytes } from "../../srtp/engine.ts";
 import { addressOf, type BoxedNumbers } from "./libc.ts";
-import { ArenaAddresses, bindOpenSsl } from "./openssl.ts";
+import { ArenaAddresses } from "./openssl.ts";
+import { CounterContexts, type CounterMode, counterStateBytes, KeptSchedules } from "./srtp-counter.ts";
+import { EvpCiphers, evpStateBytes } from "./srtp-evp.ts";
 import { HmacContexts, type MacMaker, macStateBytes, ShaStates } from "./srtp-hmac.ts";
+import { KeyRecords } from "./srtp-key-records.ts";
 
 export interface OpenSslEngineParts {
   /** The packets' memory; it may neither move nor be freed while the engine lives. */
@@ -13,111 +16,105 @@ export interface OpenSslEngineParts {
   /** Offset of `openSslEngineBytes` bytes of it for the engine, aligned to 64. */
   readonly offset: number;
   readonly handlesMax: number;
-  /** `sha`: goes on from kept states of SHA-1. `hmac`: OpenSSL's own HMAC, slower. */
-  readonly mac: "sha" | "hmac";
+  readonly way: OpenSslWay;
 }
 
-const keyBytesMax = 32;
-/** The longest range whose counter blocks are enciphered as such; see `#applyShort`. */
-const shortBytesMax = 256;
-const blockBytes = 16;
 /**
- * Behind the scratch: what MACs need, a length OpenSSL writes, a last block it never writes, a key on its way in, and
- * counter blocks.
+ * `kept`: AES goes on from kept round keys and SHA-1 from kept states, by functions and layouts that OpenSSL does not
+ * document. `contexts`: AES by EVP contexts. `documented`: HMAC by OpenSSL's own as well.
  */
-const macAt = Math.ceil(scratchBytes / 64) * 64;
-const lengthAt = macAt + macStateBytes;
-const lastAt = lengthAt + 16;
-const keyAt = lastAt + 16;
-const blocksAt = keyAt + keyBytesMax;
+export type OpenSslWay = "kept" | "contexts" | "documented";
 
-export const openSslEngineBytes = blocksAt + shortBytesMax;
+/** Behind the scratch: what MACs and counter mode need, a length OpenSSL writes, a last block it never writes, a key. */
+const macAt = Math.ceil(scratchBytes / 64) * 64;
+const counterAt = macAt + macStateBytes;
+const lengthAt = counterAt + counterStateBytes;
+const lastAt = lengthAt + 16;
+const keyAt = lastAt + 48;
+
+export const openSslEngineBytes = keyAt + evpStateBytes;
 
 /** Numbers of openssl/evp.h. */
 const control = { getTag: 0x10, setTag: 0x11 } as const;
 const gcmTagBytes = 16;
 
 /** Entries of the numbers given to calls. */
-const boxed = { iv: 1, length: 2, last: 3, key: 4, blocks: 5 } as const;
+const boxed = { iv: 1, length: 2, last: 3 } as const;
 
-type CipherMode = "ctr" | "ecb" | "gcm";
+const names: Readonly<Record<OpenSslWay, string>> = {
+  kept: "OpenSSL",
+  contexts: "OpenSSL with EVP contexts",
+  documented: "OpenSSL with EVP contexts and HMAC_CTX",
+};
 
 export class OpenSslEngine implements SrtpEngine {
   readonly name: string;
   readonly scratchOffset: number;
-  readonly #arena: Uint8Array;
-  readonly #words: Int32Array;
-  readonly #ivOffset: number;
-  /** Word indices of the counter block, and of the blocks made of it. */
-  readonly #iv: number;
-  readonly #blocks: number;
-  readonly #keyOffset: number;
   readonly #handlesMax: number;
-  readonly #calls = bindCiphers();
-  readonly #ciphers = new Map<string, number>();
+  readonly #ciphers: EvpCiphers;
+  readonly #records = new KeyRecords();
+  readonly #counter: CounterMode;
   readonly #mac: MacMaker;
   readonly #addresses: ArenaAddresses;
   readonly #boxed: BoxedNumbers;
-  /** By handle + 1: EVP context, 0 without a cipher. */
+  /** By handle + 1: EVP context of AES-GCM, or 0. */
   readonly #contexts: BoxedNumbers = [null];
-  /** By handle + 1: of a cipher in counter mode, the context of its bare block cipher. */
-  readonly #blockContexts: BoxedNumbers = [null];
   /** Handles that were closed. */
   readonly #free: number[] = [];
 
   /** Throws when the node binary lacks a function. */
   constructor(parts: OpenSslEngineParts) {
-    const { arena, offset } = parts;
-    this.name = parts.mac === "sha" ? "OpenSSL" : "OpenSSL with HMAC_CTX";
+    const { arena, offset, way } = parts;
+    this.name = names[way];
     this.scratchOffset = offset;
-    this.#arena = arena;
-    this.#words = new Int32Array(arena.buffer, arena.byteOffset, arena.length >>> 2);
-    this.#ivOffset = offset + scratchAt.iv;
-    this.#iv = (offset + scratchAt.iv) >>> 2;
-    this.#blocks = (offset + blocksAt) >>> 2;
-    this.#keyOffset = offset + keyAt;
     this.#handlesMax = parts.handlesMax;
-    this.#addresses = new ArenaAddresses(addressOf(arena.buffer as ArrayBuffer) + arena.byteOffset);
-    const places = [scratchAt.iv, lengthAt, lastAt, keyAt, blocksAt];
-    this.#boxed = [null, ...places.map((place) => this.#addresses.of(offset + place))];
-    const place = {
+    const addresses = new ArenaAddresses(addressOf(arena.buffer as ArrayBuffer) + arena.byteOffset);
+    this.#addresses = addresses;
+    const places = [scratchAt.iv, lengthAt, lastAt];
+    this.#boxed = [null, ...places.map((place) => addresses.of(offset + place))];
+    this.#ciphers = new EvpCiphers(arena, offset + keyAt, addresses.of(offset + keyAt));
+    const counterPlace = {
       arena,
-      addresses: this.#addresses,
+      addresses,
+      stateOffset: offset + counterAt,
+      ivOffset: offset + scratchAt.iv,
+    };
+    this.#counter =
+      way === "kept"
+        ? new KeptSchedules(counterPlace, this.#records)
+        : new CounterContexts(counterPlace, this.#ciphers);
+    const macPlace = {
+      arena,
+      addresses,
       stateOffset: offset + macAt,
       macOffset: offset + scratchAt.mac,
     };
-    this.#mac = parts.mac === "sha" ? new ShaStates(place) : new HmacContexts(place);
+    this.#mac = way === "documented" ? new HmacContexts(macPlace) : new ShaStates(macPlace, this.#records);
   }
 
   open(keys: SessionKeys): number {
     const handle = this.#free.pop() ?? this.#contexts.length - 1;
     if (handle >= this.#handlesMax) return -1;
-    const { cipher, cipherKey } = keys;
-    this.#contexts[handle + 1] = cipher === "none" ? 0 : this.#openCipher(cipher, cipherKey);
-    this.#blockContexts[handle + 1] = cipher === "ctr" ? this.#openCipher("ecb", cipherKey) : 0;
-    if (keys.macKey !== undefined) this.#mac.open(handle, keys.macKey);
+    const { cipher, cipherKey, macKey } = keys;
+    this.#records.reserve(handle);
+    this.#contexts[handle + 1] = cipher === "gcm" ? this.#ciphers.open("gcm", cipherKey) : 0;
+    if (cipher === "ctr") this.#counter.open(handle, cipherKey);
+    if (macKey !== undefined) this.#mac.open(handle, macKey);
     return handle;
   }
 
   close(handle: number): void {
-    for (const contexts of [this.#contexts, this.#blockContexts]) {
-      const context = contexts[handle + 1]!;
-      if (context !== 0) this.#calls.freeContext(context);
-      contexts[handle + 1] = 0;
-    }
+    const context = this.#contexts[handle + 1]!;
+    if (context !== 0) this.#ciphers.close(context);
+    this.#contexts[handle + 1] = 0;
+    this.#counter.close(handle);
     this.#mac.close(handle);
+    this.#records.wipe(handle);
     this.#free.push(handle);
   }
 
   ctr(handle: number, offset: number, sizeBytes: number): boolean {
-    if (sizeBytes <= shortBytesMax && (offset & 3) === 0) return this.#applyShort(handle, offset, sizeBytes);
-    const calls = this.#calls;
-    const context = this.#contexts[handle + 1]!;
-    const address = this.#addresses.of(offset);
-    return (
-      calls.encryptInit(context, 0, 0, 0, this.#boxed[boxed.iv]!) === 1 &&
-      calls.encrypt(context, address, this.#boxed[boxed.length]!, address, sizeBytes) === 1
-    );
+    return this.#counter.apply(handle, offset, sizeBytes);
   }
 
   hmac(handle: number, offset: number, sizeBytes: number): boolean {
@@ -132,7 +129,7 @@ export class OpenSslEngine implements SrtpEngine {
     sizeBytes: number,
     tagOffset: number,
   ): boolean {
-    const calls = this.#calls;
+    const { calls } = this.#ciphers;
     const context = this.#contexts[handle + 1]!;
     const length = this.#boxed[boxed.length]!;
     const address = this.#addresses.of(offset);
@@ -154,7 +151,7 @@ export class OpenSslEngine implements SrtpEngine {
     tagOffset: number,
     outOffset: number,
   ): boolean {
-    const calls = this.#calls;
+    const { calls } = this.#ciphers;
     const context = this.#contexts[handle + 1]!;
     const length = this.#boxed[boxed.length]!;
     const address = this.#addresses.of(offset);
@@ -172,81 +169,4 @@ export class OpenSslEngine implements SrtpEngine {
     }
     return isGenuine;
   }
-
-  /**
-   * Counter mode by hand: to give a context its counter block costs more than to encipher an audio packet's blocks
-   * here and add them to it. Measured at 160 bytes 140 ns instead of 205; equal at 320.
-   */
-  #applyShort(handle: number, offset: number, sizeBytes: number): boolean {
-    const words = this.#words;
-    const first = words[this.#iv]!;
-    const second = words[this.#iv + 1]!;
-    const third = words[this.#iv + 2]!;
-    // The last two bytes count blocks (RFC 3711 section 4.1.1); words lie low byte first here.
-    const last = words[this.#iv + 3]! & 0xffff;
-    let count = (this.#arena[this.#ivOffset + 14]! << 8) | this.#arena[this.#ivOffset + 15]!;
-    const blocks = (sizeBytes + blockBytes - 1) >>> 4;
-    for (let block = 0, at = this.#blocks; block < blocks; block++, at += 4) {
-      words[at] = first;
-      words[at + 1] = second;
-      words[at + 2] = third;
-      words[at + 3] = last | ((count << 8) & 0xff_0000) | (count << 24);
-      count++;
-    }
-    const context = this.#blockContexts[handle + 1]!;
-    const address = this.#boxed[boxed.blocks]!;
-    const length = this.#boxed[boxed.length]!;
-    if (this.#calls.encrypt(context, address, length, address, blocks * blockBytes) !== 1) return false;
-    let from = this.#blocks;
-    const end = (offset + sizeBytes) >>> 2;
-    for (let at = offset >>> 2; at < end; at++) words[at]! ^= words[from++]!;
-    for (let at = end << 2, byte = from << 2; at < offset + sizeBytes; at++)
-      this.#arena[at]! ^= this.#arena[byte++]!;
-    return true;
-  }
-
-  #openCipher(mode: CipherMode, key: Uint8Array): number {
-    const calls = this.#calls;
-    const cipher = this.#cipherOf(mode, key.length);
-    const context = calls.newContext();
-    if (context === 0) throw new Error("OpenSSL: no memory");
-    const offset = this.#keyOffset;
-    this.#arena.set(key, offset);
-    const done = calls.encryptInit(context, cipher, 0, this.#boxed[boxed.key]!, 0);
-    this.#arena.fill(0, offset, offset + keyBytesMax);
-    if (done !== 1) throw new Error("OpenSSL refuses a cipher key");
-    if (mode === "ecb") calls.setPadding(context, 0);
-    return context;
-  }
-
-  /** Asked of OpenSSL once: to look a cipher up costs more than to set a key. */
-  #cipherOf(mode: CipherMode, keyBytes: number): number {
-    const name = `AES-${keyBytes * 8}-${mode.toUpperCase()}`;
-    const known = this.#ciphers.get(name);
-    if (known !== undefined) return known;
-    this.#arena.set(Buffer.from(`${name}\0`), this.#keyOffset);
-    const cipher = this.#calls.fetchCipher(0, this.#boxed[boxed.key]!, 0);
-    if (cipher === 0) throw new Error(`OpenSSL has no ${name}`);
-    this.#ciphers.set(name, cipher);
-    return cipher;
-  }
-}
-
-function bindCiphers() {
-  return bindOpenSsl({
-    /** (library context, name, properties) */
-    fetchCipher: "uintptr_t EVP_CIPHER_fetch(uintptr_t, uintptr_t, uintptr_t)",
-    newContext: "uintptr_t EVP_CIPHER_CTX_new()",
-    freeContext: "void EVP_CIPHER_CTX_free(uintptr_t)",
-    setPadding: "int EVP_CIPHER_CTX_set_padding(uintptr_t, int)",
-    control: "int EVP_CIPHER_CTX_ctrl(uintptr_t, int, int, uintptr_t)",
-    /** (context, cipher, engine, key, iv) */
-    encryptInit: "int EVP_EncryptInit_ex(uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t)",
-    /** (context, out, outBytes, in, inBytes) */
-    encrypt: "int EVP_EncryptUpdate(uintptr_t, uintptr_t, uintptr_t, uintptr_t, int)",
-    encryptFinal: "int EVP_EncryptFinal_ex(uintptr_t, uintptr_t, uintptr_t)",
-    decryptInit: "int EVP_DecryptInit_ex(uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t)",
-    decrypt: "int EVP_DecryptUpdate(uintptr_t, uintptr_t, uintptr_t, uintptr_t, int)",
-    decryptFinal: "int EVP_DecryptFinal_ex(uintptr_t, uintptr_t, uintptr_t)",
-  });
 }

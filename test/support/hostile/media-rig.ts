@@ -29,6 +29,7 @@ import { packetWords } from "../../../src/relay/packet-records.ts";
 import { cryptoPlaces } from "../../../src/relay/protection.ts";
 import { type ReasonName, reason, reasonNames } from "../../../src/relay/reasons.ts";
 import { Relay } from "../../../src/relay/relay.ts";
+import { replayLogBytes } from "../../../src/relay/replay-log.ts";
 import type { DtlsPart, IcePart } from "../../../src/relay/transports/transport-parts.ts";
 import { WorkerCore } from "../../../src/relay/worker-core.ts";
 import type { DtlsAction } from "../../../src/srtp/dtls/association.ts";
@@ -170,6 +171,8 @@ class StubSockets implements SocketPort {
 }
 
 const engineBase = bufferBytes + holdStoreBytes;
+const replayMemoryBytes = 1024 * 1024;
+const replayBase = Math.ceil((engineBase + scratchBytes) / 64) * 64;
 
 export class MediaRig implements RelayDriver {
   readonly name = "dgram";
@@ -179,7 +182,7 @@ export class MediaRig implements RelayDriver {
   readonly world = new World();
   readonly relay: Relay;
   readonly sockets: StubSockets;
-  readonly #arena = new Uint8Array(engineBase + scratchBytes);
+  readonly #arena = new Uint8Array(replayBase + replayLogBytes(replayMemoryBytes));
   readonly #core: WorkerCore;
   readonly #commands: RingReader;
   readonly #link: WorkerLink;
@@ -196,6 +199,9 @@ export class MediaRig implements RelayDriver {
       ownMedia: new Int32Array(0),
       wakeDescriptor: 0,
       trustedMedia: [],
+      settleMs: 3_000,
+      relearnAfterSilenceMs: undefined,
+      replayMemoryBytes,
       coalesces: false,
     };
     const setup = makeWorkerSetup(capacitySlots, own);
@@ -206,6 +212,7 @@ export class MediaRig implements RelayDriver {
       packetsUp: new RingReader(setup.packetsUp, packetWords),
       packetsDown: new RingWriter(setup.packetsDown, packetWords),
       counters: setup.counters,
+      handover: setup.handover,
       wake: () => undefined,
     };
     this.links = [this.#link];
@@ -216,6 +223,9 @@ export class MediaRig implements RelayDriver {
       capacitySlots,
       arena: this.#arena,
       holdBase: bufferBytes,
+      replayBase,
+      replayMemoryBytes,
+      digestKey: Int32Array.of(3, 4),
       counters: setup.counters,
       sockets: this.sockets,
       events: new RingWriter(setup.events, eventWords),
@@ -224,7 +234,7 @@ export class MediaRig implements RelayDriver {
       crypto: new PacketCrypto(engine, this.#arena, places),
       forbiddenTargets: own.forbiddenTargets,
       ownMedia: own.ownMedia,
-      makePolicy: (slots, sink) => new Handover(slots, sink),
+      makePolicy: (slots, sink) => new Handover(slots, sink, { memory: setup.handover }),
     });
     const ip = "198.51.100.1" as IpAddress;
     this.relay = new Relay({
@@ -335,7 +345,8 @@ export class MediaRig implements RelayDriver {
     for (const name of reasonNames) if (!besides.has(name)) ends += this.count(name);
     assert.equal(ends, this.givenCount, "every datagram is counted once");
     const sent = this.count("relay") + this.count("sendQueueFull") + this.count("sendFailed");
-    assert.equal(sent, this.sockets.sentCount);
+    const again = this.#worker(workerField.replayedPackets) + this.#worker(workerField.replayErrors);
+    assert.equal(sent + again, this.sockets.sentCount);
     assert.equal(this.#worker(workerField.openSlots), this.sockets.open.size);
   }
 

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { ipFromWords } from "../../../src/core/address.ts";
+import { handoverBytes } from "../../../src/handover/slot-table.ts";
 import { allocateRing, RingReader, RingWriter } from "../../../src/io/ring.ts";
 import { commandField, commandKind } from "../../../src/relay/commands.ts";
 import { counterSizes, socketAt, socketField } from "../../../src/relay/counters.ts";
@@ -168,6 +169,7 @@ class FakeWorker {
         sockets: new Float64Array(sizes.sockets),
         streams: new Float64Array(sizes.streams),
       },
+      handover: new ArrayBuffer(handoverBytes(context.capacitySlots)),
       wake: () => this.#wake(),
     };
   }

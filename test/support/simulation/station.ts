@@ -87,7 +87,6 @@ export class Station {
   readonly #chance: Chance;
   /** The calls' own, so that a twin can draw the same. */
   readonly #callChance: Chance;
-  readonly #loopMark: Uint8Array;
   #calls: Calls | TwinCalls;
   readonly #inWork = new Set<RequestId>();
   readonly #actions: CallAction[] = [];
@@ -119,7 +118,6 @@ export class Station {
       onFault: (message) => assert.fail(message),
     });
     this.#callChance = new Chance(this.#chance.below(2 ** 32));
-    this.#loopMark = this.#callChance.clone().bytes(6);
     this.#calls = this.#makeCalls(this.#callChance);
     const counters = this.relay;
     const nextRequestId = (): RequestId => ++this.#requestCount as RequestId;
@@ -177,7 +175,7 @@ export class Station {
   bringUpTwin(): TwinCalls {
     assert.ok(this.#calls instanceof Calls, "one twin is enough");
     const snapshot = this.roundTrip();
-    // The twin draws what the first will draw; a new model's first draw is the mark it knows its own bodies by.
+    // The twin draws what the first will draw; a new model's first draw is a mark that the snapshot's replaces.
     const chances = this.#callChance.clone();
     let isFirst = true;
     const twin = this.#makeCalls({
@@ -185,7 +183,7 @@ export class Station {
       bytes: (sizeBytes) => {
         if (!isFirst) return chances.bytes(sizeBytes);
         isFirst = false;
-        return this.#loopMark;
+        return new Uint8Array(sizeBytes);
       },
     });
     twin.restore(snapshot);

@@ -2,6 +2,7 @@
 import type { IpAddress } from "../../../src/core/address.ts";
 import type { GroupId, PairId, PairSettings, RelayEvent } from "../../../src/core/plan/plan.ts";
 import type { MonotonicMs, UnixMs } from "../../../src/core/time.ts";
+import { handoverBytes } from "../../../src/handover/slot-table.ts";
 import { allocateRing, RingReader, RingWriter } from "../../../src/io/ring.ts";
 import { commandField } from "../../../src/relay/commands.ts";
 import { counterSizes } from "../../../src/relay/counters.ts";
@@ -45,6 +46,7 @@ export class FakeDriver implements RelayDriver {
   readonly commands: RingReader;
   readonly packetsDown: RingReader;
   readonly packetsUp: RingWriter;
+  readonly handover = new SharedArrayBuffer(handoverBytes(capacitySlots));
   readonly links;
   readonly #events: RingWriter;
   #lastHandle = 100;
@@ -70,6 +72,7 @@ export class FakeDriver implements RelayDriver {
           sockets: new Float64Array(sizes.sockets),
           streams: new Float64Array(sizes.streams),
         },
+        handover: this.handover,
         wake: () => void this.wakes++,
       },
     ];
@@ -115,13 +118,14 @@ export class FakeDriver implements RelayDriver {
     return taken;
   }
 
-  tell(kind: number, slot: number, generation: number): void {
+  tell(kind: number, slot: number, generation: number, note = 0): void {
     const at = this.#events.begin();
     const { words } = this.#events;
     words[at + eventField.kind] = kind;
     words[at + eventField.slot] = slot;
     words[at + eventField.generation] = generation;
     words[at + eventField.evidence] = 2;
+    words[at + eventField.note] = note;
     words.set([0, 0, 0xffff, 0x0a000009, 4_000], at + eventField.source);
     this.#events.commit();
   }

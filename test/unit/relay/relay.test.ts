@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import type { IpAddress } from "../../../src/core/address.ts";
 import type { PairId } from "../../../src/core/plan/plan.ts";
+import { type HandoverSink, noDigest, PacketFacts } from "../../../src/handover/contract.ts";
+import { Handover } from "../../../src/handover/handover.ts";
 import { commandField, commandKind } from "../../../src/relay/commands.ts";
 import { socketAt, socketField } from "../../../src/relay/counters.ts";
 import type { BindResult } from "../../../src/relay/driver.ts";
@@ -8,6 +10,17 @@ import { eventKind } from "../../../src/relay/events.ts";
 import { SettingsDecoder } from "../../../src/relay/slot-settings.ts";
 import { suite } from "../../support/suite.ts";
 import { FakeDriver, inside, rig } from "./relay-lab.ts";
+
+const silentSink: HandoverSink = {
+  releaseHeld: () => undefined,
+  dropHeld: () => undefined,
+  targetChanged: () => undefined,
+  replay: () => undefined,
+  note: () => undefined,
+  digest: () => noDigest,
+  heldDigest: () => noDigest,
+  isReceipt: () => false,
+};
 
 suite("relay", (test) => {
   test("a pair is opened on the interface asked for, with the address SDP shows", () => {
@@ -93,7 +106,11 @@ suite("relay", (test) => {
         [commandKind.open, 4],
       ],
     );
-    const decoded = new SettingsDecoder().decode(driver.commands.words, taken[1]!.at + commandField.settings);
+    const decoded = new SettingsDecoder().decode(
+      driver.commands.words,
+      taken[1]!.at + commandField.settings,
+      0,
+    );
     assert.equal(decoded.peerSlot, 2);
     assert.equal(decoded.peerGeneration, taken[2]!.generation);
     assert.deepEqual([...decoded.rtp.siblings], [4]);
@@ -166,7 +183,11 @@ suite("relay", (test) => {
         [commandKind.configure, 0],
       ],
     );
-    const decoded = new SettingsDecoder().decode(driver.commands.words, taken[1]!.at + commandField.settings);
+    const decoded = new SettingsDecoder().decode(
+      driver.commands.words,
+      taken[1]!.at + commandField.settings,
+      0,
+    );
     assert.equal(decoded.rtp.siblings.length, 0);
   });
 
@@ -201,6 +222,50 @@ suite("relay", (test) => {
       source: { ip: "10.0.0.9", port: 4_000 },
       evidence: "signalled",
     });
+  });
+
+  test("notes about sources are told by name, and none that there is no name for", () => {
+    const { driver, relay, events, open } = rig();
+    open(1);
+    const { generation } = driver.taken()[0]!;
+    events.length = 0;
+    for (let note = 0; note <= 8; note++) driver.tell(eventKind.noted, 0, generation, note);
+    relay.handleWake(0);
+    const names = ["proven", "switched", "rolled-back", "struck", "refused", "held", "twin"];
+    assert.deepEqual(
+      events,
+      names.map((note) => ({
+        kind: "source-noted",
+        pair: 1,
+        component: "rtp",
+        note,
+        source: { ip: "10.0.0.9", port: 4_000 },
+        evidence: "signalled",
+      })),
+    );
+  });
+
+  test("what the policy keeps of a pair's sources is that pair's, once its worker has it", () => {
+    const { driver, relay, open } = rig();
+    open(1);
+    const { slot, generation } = driver.taken()[0]!;
+    const policy = new Handover(driver.capacitySlots, silentSink, { memory: driver.handover });
+    const facts = Object.assign(new PacketFacts(), { slot, ip2: 0xffff, ip3: 0x0a000001, port: 5_000 });
+    policy.open(slot, 0);
+    policy.packet(facts, 1_000);
+    assert.equal(relay.sources(7 as PairId), undefined);
+    assert.deepEqual(
+      relay.sources(1 as PairId)?.rtp.candidates,
+      [],
+      "another pair's, for all that main knows",
+    );
+    driver.links[0]!.counters.sockets[socketAt(slot + 1) + socketField.generation] = generation;
+    const { rtp, rtcp } = relay.sources(1 as PairId)!;
+    assert.deepEqual(
+      rtp.candidates.map(({ source, ageMs }) => [source, ageMs]),
+      [[{ ip: "10.0.0.1", port: 5_000 }, 4_000]],
+    );
+    assert.deepEqual(rtcp.candidates, []);
   });
 
   test("after stop nothing opens", async () => {

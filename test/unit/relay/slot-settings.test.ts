@@ -28,7 +28,7 @@ function roundTrip(
   // Dirty memory, as a ring's record is: what was there before must not shine through.
   const words = new Int32Array(commandWords + 7).fill(-1);
   encodeSettings(words, 7, { ...plainSettings, ...settings }, { peer, siblings, carrier });
-  return new SettingsDecoder().decode(words, 7);
+  return new SettingsDecoder().decode(words, 7, 0);
 }
 
 suite("relay slot settings", (test) => {
@@ -156,10 +156,33 @@ suite("relay slot settings", (test) => {
     ];
     encodeSettings(words, 0, { ...plainSettings, payloadTypes }, { peer: undefined, siblings: [] });
     const decoder = new SettingsDecoder();
-    const { rtp } = decoder.decode(words, 0);
+    const { rtp } = decoder.decode(words, 0, 0);
     assert.deepEqual([...rtp.payloadTypes], [1, 0, 0, 0x80000001 | 0]);
     assert.deepEqual([rtp.clockRates[0], rtp.clockRates[127], rtp.clockRates[96]], [8_000, 90_000, 0]);
-    assert.equal(decoder.decode(words, 0).rtcp.clockRates, rtp.clockRates);
+    assert.equal(decoder.decode(words, 0, 0).rtcp.clockRates, rtp.clockRates);
+  });
+
+  test("views serve again, but neither those in use nor those just replaced", () => {
+    const words = new Int32Array(commandWords);
+    const decoder = new SettingsDecoder();
+    const read = (slot: number, port: number) => {
+      const rtpTarget = { ip: ip("192.0.2.1"), port };
+      encodeSettings(words, 0, { ...plainSettings, rtpTarget }, { peer: undefined, siblings: [] });
+      return decoder.decode(words, 0, slot).rtp;
+    };
+    const first = read(0, 1);
+    const second = read(0, 2);
+    assert.notEqual(first, second);
+    assert.deepEqual([first.target[4], second.target[4]], [1, 2]);
+    const other = read(2, 3);
+    assert.notEqual(other, second);
+    assert.deepEqual([second.target[4], other.target[4]], [2, 3]);
+    decoder.close(0);
+    const third = read(4, 4);
+    assert.notEqual(third, other);
+    assert.deepEqual([other.target[4], third.target[4]], [3, 4]);
+    const made = new Set([first, second, other, third, read(6, 5), read(6, 6), read(6, 7)]);
+    assert.ok(made.size < 7);
   });
 
   test("lists beyond their limits are cut", () => {
