@@ -8,7 +8,7 @@ import type { CallOptions } from "./call/options.ts";
 import type { EndedCall } from "./call/report.ts";
 import { bannerLines } from "./config/banner.ts";
 import type { Config } from "./config/schema.ts";
-import { familyOf, formatEndpoint } from "./core/address.ts";
+import { familyOf } from "./core/address.ts";
 import { type Cidr, cidrContains, parseCidr } from "./core/address-class.ts";
 import type { Logger } from "./core/log.ts";
 import type { RelayEvent } from "./core/plan/plan.ts";
@@ -18,6 +18,8 @@ import { DeadlineTimer } from "./daemon/deadline-timer.ts";
 import { dieOf, dieOnFaults } from "./daemon/dying.ts";
 import { ownListeners } from "./daemon/own-listeners.ts";
 import { certificatesForCalls, openSecureMedia, type SecureMedia } from "./daemon/secure-media.ts";
+import { SourceLog } from "./daemon/source-log.ts";
+import { relayReader, sourceReader } from "./daemon/source-readers.ts";
 import { TelemetryShell } from "./daemon/telemetry-shell.ts";
 import { Totals } from "./daemon/totals.ts";
 import { TransportLog } from "./daemon/transport-log.ts";
@@ -30,6 +32,7 @@ import { systemRandom } from "./io/random.ts";
 import { endpointWords, openRelayDriver, portRangeWords } from "./io/relay-driver.ts";
 import { Relay } from "./relay/relay.ts";
 import { callEndFields, callEndMessage } from "./telemetry/call-end.ts";
+import type { RelayReader } from "./telemetry/call-view.ts";
 import { answerCtl } from "./telemetry/ctl-commands.ts";
 import type { EventName } from "./telemetry/events.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
@@ -39,6 +42,7 @@ interface EventListeners {
   readonly shell: CallShell;
   readonly totals: Totals;
   readonly transports: TransportLog;
+  readonly sources: SourceLog;
 }
 
 export interface Daemon {
@@ -78,8 +82,13 @@ class Building {
     const totals = new Totals();
     const notifier = new TimeoutNotifier(log);
     const secure = await openSecureMedia(systemClock, log);
-    const { relay, timer, driver } = await this.#startRelay(secure, (event) =>
-      this.#relayEvent(event, { shell, totals, transports }),
+    const sources = new SourceLog({
+      log,
+      tellsDebug: config.logLevel === "debug",
+      placeOf: (pair) => calls.placeOf(pair),
+    });
+    const { relay, timer, driver } = await this.#startRelay(secure, sources, (event) =>
+      this.#relayEvent(event, { shell, totals, transports, sources }),
     );
     const calls = new Calls({
       options: callOptions(config, secure),
@@ -112,6 +121,7 @@ class Building {
       config,
       log,
       counters: relay,
+      sources: sourceReader(relay, sources.history),
       now: () => shell.now(),
       request: (id, request) => shell.request(id, request),
       serverStatistics: () => telemetry.serverStatistics(),
@@ -128,7 +138,12 @@ class Building {
     await relay.ready;
     const engine = `${driver}, ${this.#srtpEngine(relay)}`;
     await control.open();
-    const operator = await this.#openOperatorDoors(relay, calls, shell, telemetry);
+    const operator = await this.#openOperatorDoors(
+      relayReader(relay, sources.history),
+      calls,
+      shell,
+      telemetry,
+    );
     log.info({ event: "ready" satisfies EventName, engine }, "ready");
     const facts = {
       ...config,
@@ -163,9 +178,11 @@ class Building {
 
   async #startRelay(
     { makers, certificates }: SecureMedia,
+    sources: SourceLog,
     onEvent: (event: RelayEvent) => void,
   ): Promise<{ relay: Relay; timer: DeadlineTimer; driver: string }> {
-    const { interfaces, portMin, portMax, tos, workers, io, coalesce, trustedMedia } = this.#config;
+    const { interfaces, portMin, portMax, tos, workers, io, coalesce } = this.#config;
+    const { trustedMedia, settleTimeMs: settleMs, relearnAfterSilenceMs, replayMemoryBytes } = this.#config;
     const pairsPerAddress = Math.floor((portMax - portMin + 1) / 2);
     const addresses = new Set(interfaces.map(({ ip }) => ip)).size;
     const { driver, fallbackReason } = await openRelayDriver(io === "dgram" ? "dgram" : "epoll", {
@@ -179,6 +196,9 @@ class Building {
         portMax,
       ),
       trustedMedia: trustedMedia.map(({ cidr }) => cidr),
+      settleMs,
+      relearnAfterSilenceMs: relearnAfterSilenceMs === 0 ? undefined : relearnAfterSilenceMs,
+      replayMemoryBytes,
       coalesces: coalesce === "on",
     });
     if (fallbackReason !== undefined) {
@@ -207,7 +227,8 @@ class Building {
       onDeadline: () => timer?.schedule(),
       onFault: dieOf,
     });
-    timer = new DeadlineTimer(systemClock, certificates === undefined ? [relay] : [relay, certificates]);
+    const timed = certificates === undefined ? [relay, sources] : [relay, sources, certificates];
+    timer = new DeadlineTimer(systemClock, timed);
     timer.schedule();
     const count = driver.links.length;
     return { relay, timer, driver: `${driver.name}, ${count} worker${count === 1 ? "" : "s"}` };
@@ -225,17 +246,16 @@ class Building {
     return "no SRTP";
   }
 
-  #relayEvent(event: RelayEvent, { shell, totals, transports }: EventListeners): void {
+  #relayEvent(event: RelayEvent, { shell, totals, transports, sources }: EventListeners): void {
     if (event.kind === "open-failed") {
       totals.openFailures[event.reason]++;
       this.#log.warn({ event: "open-failed" satisfies EventName, reason: event.reason }, "no port pair");
-    } else if (event.kind === "source-proven") {
-      const fields = { pair: event.pair, component: event.component, source: formatEndpoint(event.source) };
-      this.#log.debug(
-        { event: "source-proven" satisfies EventName, ...fields, evidence: event.evidence },
-        "source proven",
-      );
-    } else if (event.kind !== "opened" && event.kind !== "closed" && event.kind !== "source-noted") {
+    } else if (event.kind === "source-noted") {
+      totals.noteSource(event);
+      sources.tell(systemClock.monotonicMs(), event);
+    } else if (event.kind === "closed") {
+      sources.forget(event.pair);
+    } else if (event.kind !== "opened" && event.kind !== "source-proven") {
       transports.tell(systemClock.monotonicMs(), event);
     }
     shell.relayEvent(event);
@@ -250,7 +270,7 @@ class Building {
 
   /** /metrics and `rtpferry ctl`. */
   async #openOperatorDoors(
-    relay: Relay,
+    relay: RelayReader,
     calls: Calls,
     shell: CallShell,
     telemetry: TelemetryShell,

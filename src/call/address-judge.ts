@@ -4,7 +4,7 @@
  */
 
 import { type IpAddress, isUnspecified } from "../core/address.ts";
-import { type Cidr, cidrContains, classifyIp } from "../core/address-class.ts";
+import { type AddressClass, type Cidr, cidrContains, classifyIp } from "../core/address-class.ts";
 import type { CallState } from "./state.ts";
 
 /** Classified addresses kept at hand; the same gateways and phones come again and again. */
@@ -18,7 +18,7 @@ export interface AddressFacts {
 
 export class AddressJudge {
   readonly #facts: AddressFacts;
-  readonly #isReachable = new Map<IpAddress, boolean>();
+  readonly #classes = new Map<IpAddress, AddressClass>();
   /** Pairs of all calls by the source that was proven for them. */
   readonly #provenPairs = new Map<IpAddress, number>();
 
@@ -38,12 +38,7 @@ export class AddressJudge {
 
   /** Public, or on a network of ours. */
   isReachable(ip: IpAddress): boolean {
-    const known = this.#isReachable.get(ip);
-    if (known !== undefined) return known;
-    const isReachable = this.#facts.ownIps.has(ip) || classifyIp(ip) === "public" || this.#isOnLink(ip);
-    if (this.#isReachable.size >= rememberedMax) this.#isReachable.clear();
-    this.#isReachable.set(ip, isReachable);
-    return isReachable;
+    return this.#classOf(ip) === "public" || this.#facts.ownIps.has(ip) || this.#isOnLink(ip);
   }
 
   /**
@@ -51,8 +46,8 @@ export class AddressJudge {
    * be there, but services of this machine are.
    */
   maySendTo(ip: IpAddress, from: IpAddress): boolean {
-    const kind = classifyIp(ip);
-    return (kind !== "loopback" && kind !== "link-local") || classifyIp(from) === kind;
+    const kind = this.#classOf(ip);
+    return (kind !== "loopback" && kind !== "link-local") || this.#classOf(from) === kind;
   }
 
   /** Worth a try as a target in place of an address that cannot be reached. */
@@ -72,9 +67,18 @@ export class AddressJudge {
   }
 
   #isOnLink(ip: IpAddress): boolean {
-    const kind = classifyIp(ip);
+    const kind = this.#classOf(ip);
     if (kind === "unspecified" || kind === "multicast" || kind === "reserved") return false;
     return this.#facts.onLink.some((cidr) => cidrContains(cidr, ip));
+  }
+
+  #classOf(ip: IpAddress): AddressClass {
+    const known = this.#classes.get(ip);
+    if (known !== undefined) return known;
+    const kind = classifyIp(ip);
+    if (this.#classes.size >= rememberedMax) this.#classes.clear();
+    this.#classes.set(ip, kind);
+    return kind;
   }
 
   #carriesOtherCalls(ip: IpAddress, call: CallState): boolean {

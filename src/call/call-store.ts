@@ -17,6 +17,8 @@ import { fateOf, nextLookMs } from "./timeouts.ts";
 export interface CallsSnapshot {
   readonly nextPair: number;
   readonly nextGroup: number;
+  /** See `CallStore.loopMark`: bodies of these calls may come round again. */
+  readonly loopMark: string;
   readonly calls: readonly CallState[];
 }
 
@@ -32,8 +34,6 @@ export class CallStore {
   readonly counters: CounterReader;
   readonly judge: AddressJudge;
   readonly tools: SecurityTools;
-  /** Our value in a=rtpengine, by which we know a body that went through us before. */
-  readonly loopMark: string;
   readonly calls = new Map<string, CallState>();
   isShuttingDown = false;
   readonly #random: Random;
@@ -41,6 +41,7 @@ export class CallStore {
   readonly #deadlines = new DeadlineHeap<string>();
   #nextPair = 1;
   #nextGroup = 1;
+  #loopMark: string;
 
   constructor(parts: StoreParts) {
     this.options = parts.options;
@@ -48,7 +49,12 @@ export class CallStore {
     this.judge = parts.judge;
     this.#random = parts.random;
     this.tools = { random: parts.random, certificates: parts.options.certificates };
-    this.loopMark = [...parts.random.bytes(6)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    this.#loopMark = [...parts.random.bytes(6)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  /** Our value in a=rtpengine, by which we know a body that went through us before. */
+  get loopMark(): string {
+    return this.#loopMark;
   }
 
   create(callId: string, now: Now): CallState {
@@ -92,10 +98,11 @@ export class CallStore {
 
   configure(call: CallState, legs: Iterable<LegState>, out: CallAction[]): void {
     for (const leg of legs) {
-      for (const [index, media] of leg.media.entries()) {
+      for (let index = 0; index < leg.media.length; index++) {
+        const pair = leg.media[index]?.pair;
         const settings = pairSettings(call, leg, index, this.judge);
-        if (media.pair === undefined || settings === undefined) continue;
-        out.push({ kind: "relay", action: { kind: "configure", pair: media.pair.id, settings } });
+        if (pair === undefined || settings === undefined) continue;
+        out.push({ kind: "relay", action: { kind: "configure", pair: pair.id, settings } });
       }
     }
   }
@@ -116,12 +123,14 @@ export class CallStore {
   }
 
   snapshot(): CallsSnapshot {
-    return { nextPair: this.#nextPair, nextGroup: this.#nextGroup, calls: [...this.calls.values()] };
+    const calls = [...this.calls.values()];
+    return { nextPair: this.#nextPair, nextGroup: this.#nextGroup, loopMark: this.#loopMark, calls };
   }
 
   restore(snapshot: CallsSnapshot): void {
     this.#nextPair = snapshot.nextPair;
     this.#nextGroup = snapshot.nextGroup;
+    this.#loopMark = snapshot.loopMark;
     for (const call of snapshot.calls) {
       this.calls.set(call.callId, call);
       for (const open of call.work?.opens ?? []) this.#owners.set(open.pair, call.callId);

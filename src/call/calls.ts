@@ -17,8 +17,8 @@ import { CallStore, type CallsSnapshot } from "./call-store.ts";
 import { streamLeg } from "./deletion.ts";
 import { deleteByTags, deleteStream, endCall, endLegs } from "./ending.ts";
 import type { CallOptions } from "./options.ts";
-import type { CallReport, CallSummary } from "./report.ts";
-import { legsOfTag, reportCall, summariseCall } from "./reports.ts";
+import type { CallReport, CallSummary, PairPlace } from "./report.ts";
+import { legsOfTag, placeInCall, reportCall, summariseCall } from "./reports.ts";
 import type {
   CallReply,
   CallRequest,
@@ -113,6 +113,12 @@ export class Calls {
   /** The call that a pair serves; undefined once it is closed. */
   callIdOf(pair: PairId): string | undefined {
     return this.#store.ownerOf(pair)?.callId;
+  }
+
+  /** The leg and m-line that a pair serves; undefined once it is closed. */
+  placeOf(pair: PairId): PairPlace | undefined {
+    const call = this.#store.ownerOf(pair);
+    return call === undefined ? undefined : placeInCall(call, pair);
   }
 
   /** Ends a call for the operator; undefined when there is no such call. */

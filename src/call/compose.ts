@@ -140,11 +140,12 @@ function carriedDraft(telling: Telling, line: Line, media: Carried): MediaDraft 
     mid,
     ptimeMs: rememberedPtime(media),
     codecs,
+    rtcpAttribute: options.rtcpAttribute,
     ...placeToTell(telling, line, media, { ip, rtpPort: local.rtp.port }),
   };
 }
 
-type Place = Pick<MediaDraft, "local" | "rtcpMux" | "rtcpAttribute" | "secrecy" | "ice" | "isBundleOnly">;
+type Place = Pick<MediaDraft, "local" | "rtcpMux" | "secrecy" | "ice" | "isBundleOnly">;
 
 /** Where the listener finds this m-line's media, and what secures it there. */
 function placeToTell(
@@ -163,12 +164,10 @@ function placeToTell(
   const secrecy = secrecyToTell(carrier, { isOffer, options, tools });
   const ice = iceToTell(carrier, summary, { isOffer, options, ip, rtpPort, isMuxed });
   const keepsPlace = ice?.kind === "passed" && options.ice === "force-relay" && summary.ip !== undefined;
-  const shared = { rtcpMux, secrecy, isBundleOnly, rtcpAttribute: options.rtcpAttribute };
-  if (keepsPlace) {
-    const theirRtcp = summary.remoteRtcp?.port ?? summary.port;
-    return { ...shared, ice, local: { ip: summary.ip, rtpPort: summary.port, rtcpPort: theirRtcp } };
-  }
-  return { ...shared, ice, local: { ip, rtpPort, rtcpPort } };
+  const local = keepsPlace
+    ? { ip: summary.ip, rtpPort: summary.port, rtcpPort: summary.remoteRtcp?.port ?? summary.port }
+    : { ip, rtpPort, rtcpPort };
+  return { rtcpMux, secrecy, isBundleOnly, ice, local };
 }
 
 /** Whose transport is shown: that of the bundle's carrier. An answer settles the bundles that its listener offered. */

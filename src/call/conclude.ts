@@ -20,11 +20,16 @@ export function conclude(store: CallStore, call: CallState, work: Work, out: Cal
   call.lastSignalAtMs = laterOf(call.lastSignalAtMs, now.monotonicMs);
   call.lastSignalAt = now.unixMs;
   const dialogue = { call, speaker, listener };
-  const affected = new Set([speaker, listener, ...hearersOf(dialogue)]);
+  const affected = [speaker, listener];
+  addHearers(affected, dialogue);
   const ended = concludeRequest(store, dialogue, work);
-  if (store.options.isStrict) speaker.learning = { ...speaker.learning, isStrict: true };
-  store.configure(call, new Set([...affected, ...hearersOf(dialogue)]), out);
-  for (const pair of [...closing, ...ended.closing]) store.closeId(pair, out);
+  if (store.options.isStrict) {
+    for (const leg of [speaker, listener]) leg.learning = { ...leg.learning, isStrict: true };
+  }
+  addHearers(affected, dialogue);
+  store.configure(call, affected, out);
+  for (const pair of closing) store.closeId(pair, out);
+  for (const pair of ended.closing) store.closeId(pair, out);
   if (request.kind === "lookup" || request.kind === "update") {
     const local = listener.media[request.key.mediaIndex]?.pair?.local;
     if (local === undefined) throw new Error("signalling: a stream without its ports");
@@ -37,8 +42,11 @@ export function conclude(store: CallStore, call: CallState, work: Work, out: Cal
 }
 
 /** Whoever hears one of the two: asked before and after, as a request may part them or give new ports to one. */
-function hearersOf({ call, speaker, listener }: Dialogue): readonly LegState[] {
-  return [activePeer(call, speaker), activePeer(call, listener)].filter((leg) => leg !== undefined);
+function addHearers(affected: LegState[], { call, speaker, listener }: Dialogue): void {
+  for (const leg of [speaker, listener]) {
+    const hearer = activePeer(call, leg);
+    if (hearer !== undefined && !affected.includes(hearer)) affected.push(hearer);
+  }
 }
 
 function laterOf(a: MonotonicMs, b: MonotonicMs): MonotonicMs {

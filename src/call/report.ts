@@ -79,6 +79,16 @@ export interface IceReport {
   readonly failure: "no-valid-pair" | "consent-lost" | undefined;
 }
 
+/** Where in its call a pair stands; legs and m-lines are numbered from 1, as they joined. */
+export interface PairPlace {
+  readonly callId: string;
+  readonly leg: number;
+  readonly tag: string | undefined;
+  readonly media: number;
+  /** audio, video, image, application, ... */
+  readonly type: string;
+}
+
 export interface CallSummary {
   readonly callId: string;
   readonly createdAt: UnixMs;

@@ -1,8 +1,17 @@
 /** What is told about a call to whoever asks. */
+import type { PairId } from "../core/plan/plan.ts";
 import type { MonotonicMs } from "../core/time.ts";
 import { carrierIndex, carrierOf } from "./bundle.ts";
 import { legByTag } from "./leg.ts";
-import type { CallReport, CallSummary, IceReport, LegReport, MediaReport, SecurityReport } from "./report.ts";
+import type {
+  CallReport,
+  CallSummary,
+  IceReport,
+  LegReport,
+  MediaReport,
+  PairPlace,
+  SecurityReport,
+} from "./report.ts";
 import type { CallState, LegState, MediaState } from "./state.ts";
 
 export function reportCall(
@@ -26,6 +35,16 @@ export function legsOfTag(call: CallState, tag: string | undefined): readonly Le
   const leg = legByTag(call, tag);
   if (leg === undefined) return [];
   return call.legs.filter((other) => other === leg || leg.peers.includes(other.id));
+}
+
+export function placeInCall(call: CallState, pair: PairId): PairPlace | undefined {
+  for (const [legIndex, leg] of call.legs.entries()) {
+    const index = leg.media.findIndex((media) => media.pair?.id === pair);
+    const media = leg.media[index];
+    if (media === undefined) continue;
+    return { callId: call.callId, leg: legIndex + 1, tag: leg.tag, media: index + 1, type: media.kind };
+  }
+  return undefined;
 }
 
 export function summariseCall(call: CallState): CallSummary {

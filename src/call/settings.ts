@@ -159,7 +159,10 @@ export function mergeClocks(
   return news.length === 0 ? first : [...first, ...news].slice(0, formatsPerMediaMax);
 }
 
+const noSiblings: readonly PairId[] = [];
+
 function siblings(leg: LegState, index: number): readonly PairId[] {
+  if (leg.media.length === 1) return noSiblings;
   const pairs: PairId[] = [];
   for (const [at, media] of leg.media.entries()) {
     if (at !== index && media.pair !== undefined && pairs.length < siblingsPerSlotMax)

@@ -4,6 +4,7 @@ import type { CallDetail, CallRow, MediaDetail, SocketDetail } from "../telemetr
 import type { SecurityDetail } from "../telemetry/security-view.ts";
 import type { TelemetrySnapshot } from "../telemetry/snapshot.ts";
 import { clientCtlPath } from "./ctl-path.ts";
+import { renderSources } from "./ctl-sources.ts";
 import { environment, userId } from "./environment.ts";
 import { exitCode } from "./exit-code.ts";
 import { duration, printable, size, table } from "./table.ts";
@@ -76,17 +77,20 @@ export function renderCall(call: CallDetail): string {
 function renderMedia(media: MediaDetail): string[] {
   const words = [media.type, media.codec, media.protocol, media.direction, media.rtcpMux ? "rtcp-mux" : null];
   const lines = [`  media ${media.index + 1}: ${printable(words.filter((word) => word !== null).join(" "))}`];
-  if (media.rtp === null) return [...lines, "    no ports"];
+  if (media.rtp === null) return [...lines, ...media.diagnosis.map((sentence) => `    ! ${sentence}`)];
   lines.push(`    we listen on ${media.local ?? "?"}; announced is ${media.advertised ?? "nothing yet"}`);
   lines.push(`    ${renderSecurity(media.security)}`);
-  lines.push(`    RTP   ${renderSocket(media.rtp)}`);
-  if (media.rtcp !== null && !media.rtcpMux) lines.push(`    RTCP  ${renderSocket(media.rtcp)}`);
+  lines.push(`    RTP   ${renderSocket(media.rtp)}`, ...renderSources(media.rtp, media.diagnosis));
+  if (media.rtcp !== null && !media.rtcpMux) {
+    lines.push(`    RTCP  ${renderSocket(media.rtcp)}`, ...renderSources(media.rtcp, []));
+  }
   for (const stream of media.streams) {
     const ssrc = stream.ssrc.toString(16).padStart(8, "0");
     lines.push(
       `    SSRC ${ssrc} type ${stream.payloadType}: ${stream.packets} packets, ${stream.packetsLost} lost, jitter ${stream.jitterMs} ms`,
     );
   }
+  for (const sentence of media.diagnosis) lines.push(`    ! ${sentence}`);
   return lines;
 }
 
@@ -108,10 +112,12 @@ function renderSecurity({ kind, suite, dtls, ice }: SecurityDetail): string {
 }
 
 function renderSocket(socket: SocketDetail): string {
-  const from = socket.source === null ? "nobody yet" : `${socket.source} (${socket.evidence})`;
+  const since = socket.provenForMs === null ? "" : `, for ${duration(socket.provenForMs)}`;
+  const from = socket.source === null ? "nobody yet" : `${socket.source} (${socket.evidence}${since})`;
+  const to = `${socket.target ?? "nowhere"} (${socket.targetReason})`;
   const errors = socket.errorsIn + socket.errorsOut;
   const silence = socket.silentMs === null ? "" : `, silent ${duration(socket.silentMs)}`;
-  return `from ${from}, ${socket.packetsIn} in; to ${socket.target ?? "nowhere"}, ${socket.packetsOut} out; ${errors} errors${silence}`;
+  return `from ${from}, ${socket.packetsIn} in; to ${to}, ${socket.packetsOut} out; ${errors} errors${silence}`;
 }
 
 export function renderStats(now: TelemetrySnapshot): string {

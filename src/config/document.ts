@@ -23,8 +23,13 @@ function defaultCell(row: Option<unknown>): string {
 }
 
 function meaning(row: Option<unknown>): string {
-  const notes = [row.isRepeatable ? "May be repeated." : "", row.unit === "s" ? "Seconds." : ""];
+  const notes = [row.isRepeatable ? "May be repeated." : "", unitNote(row)];
   return [row.help, ...notes].filter((part) => part !== "").join(" ");
+}
+
+function unitNote(row: Option<unknown>): string {
+  if (row.unit === "s") return "Seconds.";
+  return row.unit === undefined ? "" : `${row.unit}.`;
 }
 
 /** Every key, commented out, with its default or an example. */

@@ -18,6 +18,8 @@ export interface Option<Value> {
   /** `none` (in the file `[]` or `"none"`) switches it off. */
   readonly mayBeNone: boolean;
   readonly unit: string | undefined;
+  /** A wrong value is not repeated where it is told: it may be a password. */
+  readonly isSecret: boolean;
   /** As it would be written; empty: nothing. */
   readonly defaults: readonly string[];
   /** A value for the sample file where there is no default; empty otherwise. */
@@ -37,6 +39,7 @@ interface Common {
   readonly help: string;
   readonly defaultNote?: string;
   readonly example?: string;
+  readonly isSecret?: boolean;
 }
 
 interface Text<Item> extends Common {
@@ -88,6 +91,11 @@ export function seconds(row: Omit<Whole, "unit"> & { readonly default: number })
   return { ...whole({ ...row, unit: "s" }), build: (items) => (items.at(-1) as number) * 1_000 };
 }
 
+/** Written in MiB, held in bytes. */
+export function mebibytes(row: Omit<Whole, "unit"> & { readonly default: number }): Option<number> {
+  return { ...whole({ ...row, unit: "MiB" }), build: (items) => (items.at(-1) as number) * 1024 * 1024 };
+}
+
 /** One of a few words. */
 export function choice<Word extends string>(
   row: Common & { readonly words: readonly Word[]; readonly default: Word },
@@ -119,6 +127,7 @@ function texts<Item>(row: Text<Item>, defaults: readonly string[]): Omit<Option<
     isRepeatable: false,
     mayBeNone: false,
     unit: undefined,
+    isSecret: row.isSecret ?? false,
     defaults,
     example: row.example ?? "",
     defaultNote: row.defaultNote,

@@ -5,12 +5,12 @@ import type { ListenSpec } from "../core/listen-spec.ts";
 import { ok, type Result, refused } from "../core/result.ts";
 import { defaultsPlace, type Given, type Layer, type Place, type Problem, quote } from "./layer.ts";
 import type { Option } from "./option.ts";
+import { checkTurn, type Origin, turnWarnings } from "./turn-checks.ts";
 import { type Config, type ConfigName, type Draft, rows, schema } from "./schema.ts";
 
 /** Media ports that one call with two parties takes. */
 const portsPerCall = 4;
 
-type Origin = (name: ConfigName, index?: number) => Place;
 
 /** `layers` run from the weakest to the strongest; a key of a stronger one replaces the whole key below it. */
 export function resolveConfig(layers: readonly Layer[]): Result<Config, readonly Problem[]> {
@@ -43,6 +43,7 @@ export function resolveConfig(layers: readonly Layer[]): Result<Config, readonly
     if (isRight("listenNg")) problems.push(...checkNgGuard(config, origin));
     if (isRight("listenRtpproxy")) problems.push(...checkRtpproxyGuard(config, origin));
   }
+  problems.push(...checkTurn(config, origin, isRight));
   return problems.length > 0 ? refused(problems) : ok(Object.freeze(config));
 }
 
@@ -63,7 +64,7 @@ function readItems(
       const { place = defaultsPlace, text = "" } = given[index] ?? {};
       problems.push({
         place,
-        message: `${row.key}: ${quote(text)} is not right; wanted is ${result.reason}`,
+        message: `${row.key}: ${row.isSecret ? "its value" : quote(text)} is not right; wanted is ${result.reason}`,
       });
     }
   }
@@ -139,5 +140,5 @@ export function configWarnings(config: Config): readonly string[] {
   if (isShutOut) {
     warnings.push("control-allow leaves out loopback, so nobody can use the control listeners there");
   }
-  return warnings;
+  return [...warnings, ...turnWarnings(config)];
 }

@@ -3,7 +3,18 @@
  * docs/configuration.md all come from this table, and `Config` is its type.
  */
 import { type ListenSpec, parseListenSpec } from "../core/listen-spec.ts";
-import { choice, derivedInteger, flag, integer, list, type Option, optional, seconds } from "./option.ts";
+import {
+  choice,
+  derivedInteger,
+  flag,
+  integer,
+  list,
+  mebibytes,
+  type Option,
+  optional,
+  seconds,
+} from "./option.ts";
+import { turnSchema } from "./turn-schema.ts";
 import {
   type AddressRange,
   type InterfaceSpec,
@@ -177,10 +188,32 @@ export const schema = {
     parse: parseRange,
     help: "Addresses of SIP proxies: SIP that came from there says nothing about where media comes from.",
   }),
+  settleTimeMs: seconds({
+    key: "settle-time",
+    min: 1,
+    max: 60,
+    default: 3,
+    help: "How long an address that nobody announced must be alone before it is believed, where the party's own is known; and how long a first speaker may still be replaced by a likelier one.",
+  }),
   strict: flag({
     key: "strict",
-    help: "Accept media from announced addresses alone, never from a first speaker. Phones behind NAT need ICE or a proxy that names their address.",
+    help: "Every leg as with strict-source: media from announced addresses and by cryptographic proof alone, never from a first speaker. Phones behind NAT need ICE, SRTP or a proxy that names their address.",
   }),
+  relearnAfterSilenceMs: seconds({
+    key: "relearn-after-silence",
+    min: 0,
+    max: 3_600,
+    default: 0,
+    help: "Lets a new source take a leg, as a first speaker does, once the old one has been silent for so long, although nobody signalled; for trunks that move media by themselves. Whoever finds the port may then take the leg of a silent party. 0 never does.",
+  }),
+  replayMemoryBytes: mebibytes({
+    key: "replay-memory",
+    min: 0,
+    max: 1_024,
+    default: 8,
+    help: "Memory of each worker for packets that just went out, up to 200 ms of them: sent again when a party turns out to have moved meanwhile. 0 sends nothing again.",
+  }),
+  ...turnSchema,
   logLevel: choice({
     key: "log-level",
     words: ["debug", "info", "warn", "error", "silent"],

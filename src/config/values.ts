@@ -29,7 +29,7 @@ const unixPathSizeBytesMax = 107;
 export function parseInterface(text: string): Result<InterfaceSpec, string> {
   const match = /^(?:([^/!]*)\/)?([^/!]+)(?:!([^/!]+))?$/.exec(text);
   const [, name = interfaceNameDefault, ipText = "", advertisedText] = match ?? [];
-  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(name)) {
+  if (!isInterfaceName(name)) {
     return refused("[NAME/]ADDR[!ADVERTISED] with a name of letters, digits, '_', '.' and '-'");
   }
   const ip = parseHost(ipText);
@@ -47,6 +47,15 @@ export function parseInterface(text: string): Result<InterfaceSpec, string> {
     return refused(`an advertised address of the same family as ${ip}`);
   }
   return ok({ name, ip, advertisedIp });
+}
+
+/** The NAME of an interface. */
+export function parseInterfaceName(text: string): Result<string, string> {
+  return isInterfaceName(text) ? ok(text) : refused("the NAME of an interface");
+}
+
+function isInterfaceName(text: string): boolean {
+  return /^[A-Za-z0-9_.-]{1,64}$/.test(text);
 }
 
 /** The way back from `parseInterface`. */

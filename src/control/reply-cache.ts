@@ -5,7 +5,6 @@
  * cookie. Each reply lives for `ttlMs`; beyond the limits on entries and bytes the oldest goes first. Shared by the ng
  * and the rtpproxy protocol. No clock, no timer: expired entries leave when the next request comes in.
  */
-import { ownText } from "../call/text.ts";
 import { type Endpoint, formatEndpoint } from "../core/address.ts";
 import { replyCacheEntriesMax, replyCacheSizeBytesMax, replyCacheTtlMs } from "../core/limits.ts";
 import type { MonotonicMs } from "../core/time.ts";
@@ -22,10 +21,10 @@ export interface ReplyCacheLimits {
 /** A link of the list from the oldest to the youngest entry. */
 interface Entry {
   readonly key: string;
-  readonly expiresAt: number;
-  readonly sizeBytes: number;
+  expiresAt: number;
+  sizeBytes: number;
   /** undefined while the request is in work. */
-  readonly reply: Uint8Array | undefined;
+  reply: Uint8Array | undefined;
   older: Entry | undefined;
   younger: Entry | undefined;
 }
@@ -39,9 +38,12 @@ const limitsDefault: ReplyCacheLimits = {
   ttlMs: replyCacheTtlMs,
 };
 
-/** The cache key of a request; no endpoint has a space in it, so two requests never share a key by accident. */
+/**
+ * The cache key of a request; no endpoint has a space in it, so two requests never share a key by accident. A text of
+ * its own, as long as the cookie is no slice of a message.
+ */
 export function replyKey(source: Endpoint, cookie: string): string {
-  return ownText(`${formatEndpoint(source)} ${cookie}`);
+  return `${formatEndpoint(source)} ${cookie}`;
 }
 
 export class ReplyCache {
@@ -86,6 +88,10 @@ export class ReplyCache {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
+    this.#takeOut(entry);
+  }
+
+  #takeOut(entry: Entry): void {
     this.#sizeBytes -= entry.sizeBytes;
     if (entry.older === undefined) this.#oldest = entry.younger;
     else entry.older.younger = entry.younger;
@@ -94,15 +100,19 @@ export class ReplyCache {
   }
 
   #put(nowMs: MonotonicMs, key: string, reply: Uint8Array | undefined): void {
-    this.drop(key);
-    const sizeBytes = entryOverheadBytes + key.length + (reply?.byteLength ?? 0);
-    const expiresAt = nowMs + this.#limits.ttlMs;
-    const entry: Entry = { key, expiresAt, sizeBytes, reply, older: this.#youngest, younger: undefined };
+    const known = this.#entries.get(key);
+    if (known !== undefined) this.#takeOut(known);
+    const entry = known ?? { key, expiresAt: 0, sizeBytes: 0, reply, older: undefined, younger: undefined };
+    if (known === undefined) this.#entries.set(key, entry);
+    entry.expiresAt = nowMs + this.#limits.ttlMs;
+    entry.sizeBytes = entryOverheadBytes + key.length + (reply?.byteLength ?? 0);
+    entry.reply = reply;
+    entry.older = this.#youngest;
+    entry.younger = undefined;
     if (this.#youngest === undefined) this.#oldest = entry;
     else this.#youngest.younger = entry;
     this.#youngest = entry;
-    this.#entries.set(key, entry);
-    this.#sizeBytes += sizeBytes;
+    this.#sizeBytes += entry.sizeBytes;
     while (this.#oldest !== undefined && this.#isOverfull()) this.drop(this.#oldest.key);
   }
 

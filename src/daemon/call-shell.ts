@@ -23,7 +23,7 @@ export interface CallShellParts {
 
 export class CallShell {
   readonly #parts: CallShellParts;
-  readonly #actions: CallAction[] = [];
+  #actions: readonly CallAction[] = [];
   readonly #events: RelayEvent[] = [];
   #isDraining = false;
   #timer: NodeJS.Timeout | undefined;
@@ -63,7 +63,7 @@ export class CallShell {
   }
 
   #take(actions: readonly CallAction[]): void {
-    this.#actions.push(...actions);
+    this.#actions = this.#actions.length === 0 ? actions : [...this.#actions, ...actions];
     this.#drain();
   }
 
@@ -71,10 +71,13 @@ export class CallShell {
     if (this.#isDraining) return;
     this.#isDraining = true;
     for (;;) {
-      for (const action of this.#actions.splice(0)) this.#carryOut(action);
+      const actions = this.#actions;
+      this.#actions = [];
+      for (const action of actions) this.#carryOut(action);
+      if (this.#actions.length > 0) continue;
       const event = this.#events.shift();
       if (event === undefined) break;
-      this.#actions.push(...this.#parts.calls.handleRelayEvent(this.#parts.clock.monotonicMs(), event));
+      this.#actions = this.#parts.calls.handleRelayEvent(this.#parts.clock.monotonicMs(), event);
     }
     this.#isDraining = false;
     this.#schedule();

@@ -4,6 +4,7 @@
  */
 import type { CallReply, CallRequest, RequestId } from "../call/requests.ts";
 import type { Config } from "../config/schema.ts";
+import type { SourceReader } from "../control/ng/handover-words.ts";
 import { type NgAction, NgControl } from "../control/ng/server.ts";
 import type { ServerStatistics } from "../control/ng/server-statistics.ts";
 import { localAddresses } from "../control/rtpproxy/modifiers.ts";
@@ -28,6 +29,7 @@ export interface ControlShellParts {
   readonly config: Config;
   readonly log: Logger;
   readonly counters: CounterReader;
+  readonly sources: SourceReader;
   readonly now: () => Instant;
   readonly request: (id: RequestId, request: CallRequest) => void;
   readonly serverStatistics: () => ServerStatistics;
@@ -48,11 +50,12 @@ export class ControlShell {
   #requestCount = 0;
 
   constructor(parts: ControlShellParts) {
-    const { config, counters, serverStatistics, relayTotals } = parts;
+    const { config, counters, sources, serverStatistics, relayTotals } = parts;
     this.#parts = parts;
     this.#guard = new ControlGuard(config.controlAllow.map(({ cidr }) => cidr));
     this.#ng = new NgControl<DatagramOrigin>({
       counters,
+      sources,
       nextRequestId: () => this.#nextRequestId(),
       serverStatistics,
     });

@@ -4,6 +4,8 @@
  * Without FFI there is no DTLS: one warning says so, and everything else serves as before.
  */
 import type { CallOptions } from "../call/options.ts";
+import { Allowance } from "../core/allowance.ts";
+import { dtlsStrangersBurstMax, dtlsStrangersPerSecMax } from "../core/limits.ts";
 import type { Logger } from "../core/log.ts";
 import type { CertificateId } from "../core/plan/security.ts";
 import type { Clock } from "../core/time.ts";
@@ -41,7 +43,8 @@ export async function openSecureMedia(clock: Clock, log: Logger): Promise<Secure
   const nowMs = clock.monotonicMs();
   const certificates = new Certificates({ engine, nowMs });
   const cookies = new CookieJar({ ...parts, nowMs });
-  const shared = { engine, certificates, cookies, counts: dtlsCounts };
+  const strangers = new Allowance(1, dtlsStrangersPerSecMax, dtlsStrangersBurstMax);
+  const shared = { engine, certificates, cookies, strangers, counts: dtlsCounts };
   const makers: TransportMakers = {
     ice,
     dtls: (request) =>

@@ -1,14 +1,20 @@
 /** Sums over the life of the daemon that no room keeps by itself: calls by their end, opens that failed, rates. */
 import type { EndedCall, EndReason } from "../call/report.ts";
 import type { CallReply } from "../call/requests.ts";
-import type { OpenFailure } from "../core/plan/plan.ts";
-import { endReasons } from "../telemetry/snapshot.ts";
+import type { Evidence, OpenFailure } from "../core/plan/plan.ts";
+import { endReasons, evidences } from "../telemetry/snapshot.ts";
+import type { SourceNoted } from "../telemetry/source-history.ts";
 
 const openFailures: readonly OpenFailure[] = ["no-ports", "no-interface", "no-descriptors", "overloaded"];
 
 export class Totals {
   readonly ended: Record<EndReason, number> = zeroes(endReasons);
   readonly openFailures: Record<OpenFailure, number> = zeroes(openFailures);
+  /** Sources that were believed, by the rule. */
+  readonly believed: Readonly<Record<"proven" | "switched", Record<Evidence, number>>> = {
+    proven: zeroes(evidences),
+    switched: zeroes(evidences),
+  };
   /** Ended calls that had at least two parties with media. */
   complete = 0;
   rejected = 0;
@@ -25,6 +31,11 @@ export class Totals {
     if (reply.kind !== "refused") return;
     const { reason } = reply;
     if (reason === "sessions-exhausted" || reason === "load-limit" || reason === "no-ports") this.rejected++;
+  }
+
+  noteSource({ note, evidence }: SourceNoted): void {
+    const isBelieved = note === "proven" || note === "switched";
+    if (isBelieved && evidence !== undefined) this.believed[note][evidence]++;
   }
 
   get endedCount(): number {

@@ -16,6 +16,7 @@ export interface AttributeEdits {
 
 /** `session`, or the kind of a media section; undefined when nothing is to be edited there. */
 export function editsOf(edits: readonly AttributeEdit[], level: string): AttributeEdits | undefined {
+  if (edits.length === 0) return undefined;
   const own = edits.filter(
     ({ scope }) => (scope === "none" || scope === "global" ? "session" : scope) === level,
   );

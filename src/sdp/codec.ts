@@ -1,8 +1,11 @@
 /** The codecs of an RTP m-line: formats, a=rtpmap, a=fmtp and a=rtcp-fb drawn together. */
+import { Buffer } from "node:buffer";
+import { codecListsSharedMax, sharedCodecListSizeMax } from "../core/limits.ts";
 import { attributeName } from "./attribute.ts";
-import type { MediaSection } from "./description.ts";
+import type { MediaSection, SdpLine } from "./description.ts";
 import { orderOpusParameters } from "./opus-parameters.ts";
 import { staticPayload } from "./static-payloads.ts";
+import { numberOf } from "./words.ts";
 
 export interface Codec {
   readonly payloadType: number;
@@ -27,12 +30,51 @@ interface CodecLines {
 
 const noFeedback: readonly string[] = [];
 
+/**
+ * Lists by the text they are read from: the same few come in every call. The memory of them is bounded and only saves
+ * time.
+ */
+const shared = new Map<string, readonly Codec[]>();
+
 /** In the order of the m= line, each payload type once; formats that are no payload type 0 to 127 are left out. */
 export function readCodecs(section: MediaSection): readonly Codec[] {
-  const lines = collectCodecLines(section);
+  const text = codecText(section);
+  if (text === undefined)
+    return parseCodecs(section.formats, section.lines.filter(isCodecLine).map(attributeOf));
+  const known = shared.get(text);
+  if (known !== undefined) return known;
+  // A copy that stands alone: a slice of a body would keep the whole body in memory.
+  const [formats = "", ...lines] = Buffer.from(text, "utf16le").toString("utf16le").split("\n");
+  const codecs = parseCodecs(formats.split(" "), lines);
+  if (shared.size >= codecListsSharedMax) shared.clear();
+  shared.set([formats, ...lines].join("\n"), codecs);
+  return codecs;
+}
+
+/** The formats and, each below the one before, the attributes that tell of codecs; undefined: too long to be kept. */
+function codecText({ formats, lines }: MediaSection): string | undefined {
+  let text = formats.join(" ");
+  for (const line of lines) {
+    if (isCodecLine(line)) text += `\n${line.value}`;
+    if (text.length > sharedCodecListSizeMax) return undefined;
+  }
+  return text;
+}
+
+function isCodecLine({ type, value }: SdpLine): boolean {
+  if (type !== "a") return false;
+  return value.startsWith("rtpmap:") || value.startsWith("fmtp:") || value.startsWith("rtcp-fb:");
+}
+
+function attributeOf({ value }: SdpLine): string {
+  return value;
+}
+
+function parseCodecs(formats: readonly string[], attributes: readonly string[]): readonly Codec[] {
+  const lines = collectCodecLines(attributes);
   const seen = new Set<number>();
   const codecs: Codec[] = [];
-  for (const format of section.formats) {
+  for (const format of formats) {
     const payloadType = parsePayloadType(format);
     if (payloadType === undefined || seen.has(payloadType)) continue;
     seen.add(payloadType);
@@ -43,9 +85,8 @@ export function readCodecs(section: MediaSection): readonly Codec[] {
 
 /** 0 to 127, decimal. */
 export function parsePayloadType(text: string): number | undefined {
-  if (!/^\d{1,3}$/.test(text)) return undefined;
-  const payloadType = Number(text);
-  return payloadType <= 127 ? payloadType : undefined;
+  const payloadType = numberOf(text, 3);
+  return payloadType === undefined || payloadType > 127 ? undefined : payloadType;
 }
 
 function readCodec(payloadType: number, lines: CodecLines): Codec {
@@ -78,12 +119,10 @@ function parseEncoding(text: string | undefined) {
   return { name: match[1] ?? "", clockRateHz: Number(match[2]), channels };
 }
 
-function collectCodecLines(section: MediaSection): CodecLines {
+function collectCodecLines(attributes: readonly string[]): CodecLines {
   const lines: CodecLines = { maps: new Map(), parameters: new Map(), feedback: new Map() };
-  for (const { type, value } of section.lines) {
-    if (type !== "a") continue;
+  for (const value of attributes) {
     const name = attributeName(value);
-    if (name !== "rtpmap" && name !== "fmtp" && name !== "rtcp-fb") continue;
     const space = value.indexOf(" ");
     if (space < 0) continue;
     const payloadType = parsePayloadType(value.slice(name.length + 1, space));

@@ -3,14 +3,16 @@ import { familyOf, type IpAddress, type IpFamily, parseIp } from "../core/addres
 import { lastLine } from "./attribute.ts";
 import type { SdpLine } from "./description.ts";
 
+const space = 0x20;
+
 /** `IN IP4 192.0.2.1`; undefined for anything but an address of the family it claims: no host names, no TTL. */
 export function parseConnection(value: string): IpAddress | undefined {
-  const [network, type, address, ...rest] = value.trimEnd().split(" ", 4);
-  if (network === undefined || type === undefined || address === undefined || rest.length > 0)
-    return undefined;
+  // `IN`, a space, the type of three characters, a space, and the rest, which has no space if it is an address.
+  if (value.charCodeAt(2) !== space || value.charCodeAt(6) !== space) return undefined;
+  const network = value.slice(0, 2);
   if (network !== "IN" && network !== "in") return undefined;
-  const ip = parseIp(address);
-  return ip !== undefined && addressType(familyOf(ip)) === type.toUpperCase() ? ip : undefined;
+  const ip = parseIp(value.slice(7).trimEnd());
+  return ip !== undefined && addressType(familyOf(ip)) === value.slice(3, 6).toUpperCase() ? ip : undefined;
 }
 
 /** The c= line among these; undefined when there is none. */

@@ -11,8 +11,12 @@ export interface Extensions {
   readonly isMixed: boolean;
 }
 
+/** Nearly every telephone's. */
+const noExtensions: Extensions = { maps: [], isMixed: false };
+
 /** Of one level; identifiers that mean nothing on the wire and repeated ones are left out. */
 function readExtensions(lines: readonly SdpLine[]): Extensions {
+  if (!lines.some(({ type, value }) => type === "a" && value.startsWith("extmap"))) return noExtensions;
   const maps = new Map<number, string>();
   for (const { type, value } of lines) {
     if (type !== "a" || attributeName(value) !== "extmap") continue;
@@ -31,6 +35,7 @@ export function readSharedExtensions(lines: readonly SdpLine[]): Extensions {
 
 export function extensionsFor(lines: readonly SdpLine[], shared: Extensions): Extensions {
   const own = readExtensions(lines);
+  if (own === noExtensions) return shared;
   const { maps } = findAttribute(lines, "extmap") === undefined ? shared : own;
   return { maps, isMixed: own.isMixed || shared.isMixed };
 }

@@ -4,6 +4,7 @@ import { lastLine } from "./attribute.ts";
 import { addressType } from "./connection.ts";
 import type { SessionDescription } from "./description.ts";
 import type { ReplaceItem } from "./edits.ts";
+import { wordsOf } from "./words.ts";
 
 export interface Origin {
   readonly username: string;
@@ -35,9 +36,10 @@ export interface OwnOrigin {
 
 /** undefined when it has fewer than six words. A user name with spaces, which SDP forbids, stays as it is. */
 export function parseOrigin(value: string): Origin | undefined {
-  const words = value.split(" ").filter((word) => word !== "");
-  const [sessionId, version, network, type, address] = words.slice(-5);
-  if (words.length < 6 || sessionId === undefined || version === undefined) return undefined;
+  const words = wordsOf(value);
+  if (words.length < 6) return undefined;
+  const [sessionId, version, network, type, address] = words.length === 6 ? words.slice(1) : words.slice(-5);
+  if (sessionId === undefined || version === undefined) return undefined;
   if (network === undefined || type === undefined || address === undefined) return undefined;
   const username = words.length === 6 ? words[0] : words.slice(0, -5).join(" ");
   return { username: username ?? "-", sessionId, version: digitsOf(version), addressType: type, address };

@@ -6,9 +6,11 @@
  */
 import { formatsPerMediaMax, mediaPerCallMax, sdpLinesMax, sdpSizeBytesMax } from "../core/limits.ts";
 import { ok, type Result, refused } from "../core/result.ts";
+import { lastLine } from "./attribute.ts";
 import { parseConnection } from "./connection.ts";
 import type { MediaSection, SdpLine, SdpRefusal, SessionDescription } from "./description.ts";
 import { parseOrigin } from "./origin.ts";
+import { numberOf, wordsOf } from "./words.ts";
 
 type Refusal = SdpRefusal["what"];
 type OpenSection = MediaSection & { readonly lines: SdpLine[] };
@@ -17,7 +19,7 @@ type OpenSection = MediaSection & { readonly lines: SdpLine[] };
 const portCountMax = 10;
 const sessionOnlyTypes = "vostuep";
 const knownTypes = "vosiuepcbtrzkam";
-const carriageReturn = "\r";
+const code = { carriageReturn: 0x0d, equals: 0x3d } as const;
 
 /** Never throws; `text` is latin1. */
 export function parseSdp(text: string): Result<SessionDescription, SdpRefusal> {
@@ -27,20 +29,20 @@ export function parseSdp(text: string): Result<SessionDescription, SdpRefusal> {
   for (let start = 0; start < text.length; ) {
     const end = text.indexOf("\n", start);
     const next = end < 0 ? text.length : end;
-    const line = withoutReturns(text, start, next);
-    if (line === "") break;
+    const stop = beforeReturns(text, start, next);
+    if (stop === start) break;
     at++;
-    const problem = reader.take(line, at);
+    const problem = reader.take(text, start, stop, at);
     if (problem !== undefined) return refused({ what: problem, at });
     start = next + 1;
   }
   return at === 0 ? refused({ what: "empty", at: 1 }) : ok({ session: reader.session, media: reader.media });
 }
 
-function withoutReturns(text: string, start: number, end: number): string {
+function beforeReturns(text: string, start: number, end: number): number {
   let stop = end;
-  while (stop > start && text[stop - 1] === carriageReturn) stop--;
-  return text.slice(start, stop);
+  while (stop > start && text.charCodeAt(stop - 1) === code.carriageReturn) stop--;
+  return stop;
 }
 
 class Reader {
@@ -48,10 +50,14 @@ class Reader {
   readonly media: OpenSection[] = [];
   private section: OpenSection | undefined;
 
-  take(line: string, at: number): Refusal | undefined {
-    const type = line.charAt(0);
-    if (line[1] !== "=" || !knownTypes.includes(type) || hasControl(line)) return "not-a-line";
-    const value = line.slice(2);
+  /** The line between `start` and `stop`, the `at`-th. */
+  take(text: string, start: number, stop: number, at: number): Refusal | undefined {
+    const type = text.charAt(start);
+    if (stop - start < 2 || text.charCodeAt(start + 1) !== code.equals || !knownTypes.includes(type)) {
+      return "not-a-line";
+    }
+    const value = text.slice(start + 2, stop);
+    if (hasControl(value)) return "not-a-line";
     if (at === 1) return this.takeVersion(type, value);
     if (at > sdpLinesMax) return "too-many-lines";
     if (type === "m") return this.open(value);
@@ -81,26 +87,26 @@ class Reader {
     if (type === "v" || (this.section !== undefined && sessionOnlyTypes.includes(type)))
       return "misplaced-line";
     if (type !== "o" && type !== "c") return undefined;
-    if (lines.some((line) => line.type === type)) return "misplaced-line";
+    if (lastLine(lines, type) !== undefined) return "misplaced-line";
     if (type === "o") return parseOrigin(value) === undefined ? "bad-origin" : undefined;
     return parseConnection(value) === undefined ? "bad-connection" : undefined;
   }
 }
 
 /** A bare CR or a NUL would be read as a line end by some and not by others. */
-function hasControl(line: string): boolean {
-  return line.includes(carriageReturn) || line.includes("\0");
+function hasControl(value: string): boolean {
+  return value.includes("\r") || value.includes("\0");
 }
 
 /** `audio 49170/2 RTP/AVP 0 8` (RFC 8866 section 5.14). */
 function parseMediaLine(value: string): OpenSection | "bad-media" | "too-many-formats" {
-  const words = value.split(" ").filter((word) => word !== "");
+  const words = wordsOf(value);
   const [kind, portText, protocol] = words;
   if (kind === undefined || portText === undefined || protocol === undefined) return "bad-media";
-  const match = /^(\d{1,5})(?:\/(\d{1,3}))?$/.exec(portText);
-  if (match === null) return "bad-media";
-  const port = Number(match[1]);
-  const portCount = match[2] === undefined ? 1 : Number(match[2]);
+  const slash = portText.indexOf("/");
+  const port = numberOf(slash < 0 ? portText : portText.slice(0, slash), 5);
+  const portCount = slash < 0 ? 1 : numberOf(portText.slice(slash + 1), 3);
+  if (port === undefined || portCount === undefined) return "bad-media";
   if (port > 65535 || portCount < 1 || portCount > portCountMax) return "bad-media";
   const formats = words.slice(3);
   if (formats.length > formatsPerMediaMax) return "too-many-formats";

@@ -1,6 +1,5 @@
 /** An SDP as plain values: what the call model wants to know of it. */
 import { type Endpoint, type IpAddress, isUnspecified } from "../core/address.ts";
-import type { PayloadClock } from "../core/plan/plan.ts";
 import type { Fingerprint } from "../core/plan/security.ts";
 import { type Codec, parsePayloadType, readCodecs } from "./codec.ts";
 import { connectionOf } from "./connection.ts";
@@ -54,8 +53,6 @@ export interface MediaSummary {
   readonly direction: Direction;
   /** RTP only; empty for a rejected m-line. */
   readonly codecs: readonly Codec[];
-  /** Of the codecs whose clock rate is known. */
-  readonly payloadClocks: readonly PayloadClock[];
   /** A format of an RTP m-line is not a payload type 0 to 127: the body is incomplete. */
   readonly hasBadFormats: boolean;
   readonly ptimeMs: number | undefined;
@@ -126,7 +123,6 @@ function summariseMedia(section: MediaSection, index: number, session: SessionLe
     rtcpMuxOnly: traits.rtcpMuxOnly,
     direction: isHeldByAddress ? withoutReceiving(direction) : direction,
     codecs,
-    payloadClocks: payloadClocks(codecs),
     hasBadFormats: isLiveRtp && section.formats.some((format) => parsePayloadType(format) === undefined),
     ptimeMs: traits.ptimeMs,
     mid: traits.mid,
@@ -181,12 +177,4 @@ function rtcpEndpoint(
   }
   const hasOwnIp = rtcp.ip !== undefined && !isUnspecified(rtcp.ip);
   return { ip: hasOwnIp ? rtcp.ip : rtp.ip, port: rtcp.port };
-}
-
-function payloadClocks(codecs: readonly Codec[]): readonly PayloadClock[] {
-  const clocks: PayloadClock[] = [];
-  for (const { payloadType, clockRateHz } of codecs) {
-    if (clockRateHz > 0) clocks.push({ payloadType, clockRateHz });
-  }
-  return clocks;
 }

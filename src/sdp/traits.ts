@@ -7,6 +7,7 @@ import { type Direction, directionOf } from "./direction.ts";
 import { parseSetup, parseTlsId, readFingerprints, type SetupRole } from "./fingerprint.ts";
 import { parseCredential } from "./ice-attributes.ts";
 import { parseRtcpAttribute, type RtcpAttribute } from "./rtcp-attribute.ts";
+import { wordsOf } from "./words.ts";
 
 /** undefined is what this level does not say; of an attribute that stands twice the first counts. */
 export interface Traits {
@@ -58,7 +59,8 @@ export function readTraits(lines: readonly SdpLine[]): Traits {
 }
 
 function readTrait(traits: Traits, text: string): void {
-  switch (attributeName(text)) {
+  const name = attributeName(text);
+  switch (name) {
     case "rtcp":
       traits.rtcp ??= parseRtcpAttribute(attributeValue(text));
       break;
@@ -84,15 +86,15 @@ function readTrait(traits: Traits, text: string): void {
       traits.loopMarks.push(attributeValue(text));
       break;
     case "group":
-      if (text.startsWith("group:BUNDLE ")) traits.bundles.push(words(text.slice("group:BUNDLE ".length)));
+      if (text.startsWith("group:BUNDLE ")) traits.bundles.push(wordsOf(text.slice("group:BUNDLE ".length)));
       break;
     default:
-      readTransportTrait(traits, text);
+      readTransportTrait(traits, name, text);
   }
 }
 
-function readTransportTrait(traits: Traits, text: string): void {
-  switch (attributeName(text)) {
+function readTransportTrait(traits: Traits, name: string, text: string): void {
+  switch (name) {
     case "ice-ufrag":
       traits.ufrag ??= parseCredential(attributeValue(text));
       break;
@@ -100,7 +102,7 @@ function readTransportTrait(traits: Traits, text: string): void {
       traits.password ??= parseCredential(attributeValue(text));
       break;
     case "ice-options":
-      traits.iceOptions ??= words(attributeValue(text));
+      traits.iceOptions ??= wordsOf(attributeValue(text));
       break;
     case "ice-lite":
       traits.isIceLite = true;
@@ -115,10 +117,6 @@ function readTransportTrait(traits: Traits, text: string): void {
       traits.tlsId ??= parseTlsId(attributeValue(text));
       break;
   }
-}
-
-function words(text: string): string[] {
-  return text.split(" ").filter((word) => word !== "");
 }
 
 /** Whole milliseconds, 1 to 9999; anything else counts as absent. */

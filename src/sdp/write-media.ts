@@ -118,8 +118,9 @@ function writeRtp(draft: MediaDraft, context: MediaContext, edits: AttributeEdit
   if (draft.isBundleOnly) text += printMux(draft, local, edits);
   else text += printRtcp(draft, local, edits) + printSecrecy(draft.secrecy, passed, edits);
   if (draft.ptimeMs !== undefined) text += printAttribute(edits, `ptime:${draft.ptimeMs}`);
-  const maxPtime = /^[1-9]\d{0,3}(?!\d)/.exec(findAttribute(source.lines, "maxptime") ?? "");
-  if (maxPtime !== null) text += printAttribute(edits, `maxptime:${maxPtime[0]}`);
+  const maxPtime = findAttribute(source.lines, "maxptime");
+  const maxPtimeMs = maxPtime === undefined ? null : /^[1-9]\d{0,3}(?!\d)/.exec(maxPtime);
+  if (maxPtimeMs !== null) text += printAttribute(edits, `maxptime:${maxPtimeMs[0]}`);
   const isMuxSettled = draft.rtcpMux && local.rtcpPort === local.rtpPort;
   return draft.isBundleOnly ? text : text + printIce(draft.ice, isMuxSettled, passed, edits);
 }

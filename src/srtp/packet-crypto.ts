@@ -2,31 +2,43 @@
  * SRTP and SRTCP of one worker: which keys a pair has, and packets in and out of their protection, in place. A packet
  * lies in the arena with `packetTailroomBytes` behind it. Nothing is allocated for a packet, whatever it holds.
  */
-import { jumboSizeBytesMax, packetTailroomBytes, receiveKeysPerPairMax } from "../core/limits.ts";
+import {
+  jumboSizeBytesMax,
+  packetTailroomBytes,
+  receiveKeysPerPairMax,
+  sendKeysParkedPerPairMax,
+} from "../core/limits.ts";
 import type { SrtpKey } from "../core/plan/security.ts";
 import { srtpCode } from "./codes.ts";
 import { SrtpContext, type SrtpDirection } from "./context.ts";
 import type { SrtpEngine } from "./engine.ts";
 import { RtcpTransform } from "./rtcp-transform.ts";
 import { RtpTransform } from "./rtp-transform.ts";
+import { SessionTable } from "./session-table.ts";
 import { isSameMaster } from "./suites.ts";
 import { Workbench } from "./workbench.ts";
 
+/** Keys of one pair, beside the sessions that packets are looked up by. */
 interface PairKeys {
   receive: readonly SrtpContext[];
   send: SrtpContext | undefined;
-  /** The send context before that one. Should its key come back, it goes on where it stopped. */
-  parked: SrtpContext | undefined;
-  /** Of `receive`, the one that accepted a packet last: tried first. */
-  recent: number;
+  /** Send contexts before that one, latest first. Should a key come back, it goes on where it stopped. */
+  parked: readonly SrtpContext[];
 }
 
-type Transform = RtpTransform | RtcpTransform;
+/**
+ * Words of a pair: how many receive keys there are, which of them accepted a packet last and is tried first, session of
+ * the send key (0: none), and those of the receive keys. All are RTP's; RTCP has less traffic and takes its own from
+ * the contexts.
+ */
+const pairField = { receiveCount: 0, recent: 1, send: 2, receive: 3 } as const;
+const pairWords = 8;
 
 /** Handles of the engine that `capacitySlots` slots need: RTP and RTCP of each context, and one to derive keys with. */
 export function srtpHandlesMax(capacitySlots: number): number {
+  const contextsPerPair = receiveKeysPerPairMax + 1 + sendKeysParkedPerPairMax;
   // Contexts that go are closed after those that come are open.
-  return (capacitySlots >>> 1) * 2 * (receiveKeysPerPairMax + 2) + 2 * (receiveKeysPerPairMax + 2) + 1;
+  return (capacitySlots >>> 1) * 2 * contextsPerPair + 2 * contextsPerPair + 1;
 }
 
 export class PacketCrypto {
@@ -34,18 +46,21 @@ export class PacketCrypto {
   readonly #bytes: Uint8Array;
   readonly #rtp: RtpTransform;
   readonly #rtcp: RtcpTransform;
+  readonly #sessions = new SessionTable();
   /** By slot >> 1: keys belong to the pair, so that no index is given twice where RTCP changes its socket. */
   readonly #pairs: (PairKeys | undefined)[];
+  readonly #places: Int32Array;
   #isNewest = false;
   #tagBits = 0;
 
   constructor(engine: SrtpEngine, arena: Uint8Array, capacitySlots: number) {
-    const bench = new Workbench(engine, arena);
+    const bench = new Workbench(engine, arena, this.#sessions);
     this.#engine = engine;
     this.#bytes = arena;
     this.#rtp = new RtpTransform(bench);
     this.#rtcp = new RtcpTransform(bench);
     this.#pairs = new Array<PairKeys | undefined>(capacitySlots >>> 1).fill(undefined);
+    this.#places = new Int32Array((capacitySlots >>> 1) * pairWords);
   }
 
   /** The last packet accepted or protected had the highest index of its SSRC. */
@@ -55,8 +70,8 @@ export class PacketCrypto {
 
   /** The receive key that accepted the last packet of the slot's pair. */
   acceptedKey(slot: number): SrtpKey | undefined {
-    const keys = this.#pairs[slot >>> 1];
-    return keys?.receive[keys.recent]?.key;
+    const pair = slot >>> 1;
+    return this.#pairs[pair]?.receive[this.#places[pair * pairWords + pairField.recent]!]?.key;
   }
 
   /** Bits of the tag that the last packet was accepted or protected with; 0 without a tag. */
@@ -71,8 +86,9 @@ export class PacketCrypto {
    * a wrong length are left out.
    */
   setKeys(slot: number, receive: readonly SrtpKey[], send: SrtpKey | undefined): void {
-    const before = this.#pairs[slot >>> 1];
-    const recent = before?.receive[before.recent];
+    const pair = slot >>> 1;
+    const before = this.#pairs[pair];
+    const recent = before?.receive[this.#places[pair * pairWords + pairField.recent]!];
     const known = before?.receive ?? [];
     const contexts: SrtpContext[] = [];
     for (const key of receive.slice(0, receiveKeysPerPairMax)) {
@@ -84,11 +100,11 @@ export class PacketCrypto {
     const keys: PairKeys = {
       receive: contexts,
       send: before?.send,
-      parked: before?.parked,
-      recent: recent === undefined ? 0 : Math.max(0, contexts.indexOf(recent)),
+      parked: before?.parked ?? [],
     };
     this.#changeSend(keys, send);
-    this.#pairs[slot >>> 1] = keys;
+    this.#pairs[pair] = keys;
+    this.#place(pair, keys, recent === undefined ? 0 : Math.max(0, contexts.indexOf(recent)));
   }
 
   /** Forgets the pair's keys and all they knew. */
@@ -97,44 +113,48 @@ export class PacketCrypto {
     if (keys === undefined) return;
     for (const context of keys.receive) context.close(this.#engine);
     keys.send?.close(this.#engine);
-    keys.parked?.close(this.#engine);
+    for (const context of keys.parked) context.close(this.#engine);
     this.#pairs[slot >>> 1] = undefined;
+    this.#places.fill(0, (slot >>> 1) * pairWords, ((slot >>> 1) + 1) * pairWords);
   }
 
   hasReceiveKeys(slot: number): boolean {
-    return (this.#pairs[slot >>> 1]?.receive.length ?? 0) > 0;
+    return this.#places[(slot >>> 1) * pairWords + pairField.receiveCount]! > 0;
   }
 
   hasSendKey(slot: number): boolean {
-    return this.#pairs[slot >>> 1]?.send !== undefined;
+    return this.#places[(slot >>> 1) * pairWords + pairField.send] !== 0;
   }
 
-  /** Size of the RTP packet that was in it, or a code; refused bytes stay as they came. */
-  unprotectRtp(slot: number, offset: number, sizeBytes: number): number {
-    return this.#receive(this.#rtp, slot, offset, sizeBytes, true);
+  /**
+   * Size of the RTP packet that was in it, or a code; refused bytes stay as they came. Under a key without a tag nothing
+   * says who sent it, and it moves the rollover counter only if the caller trusts its source.
+   */
+  unprotectRtp(slot: number, offset: number, sizeBytes: number, isTrusted = true): number {
+    return this.#receiveRtp(slot, offset, sizeBytes, true, isTrusted);
   }
 
   unprotectRtcp(slot: number, offset: number, sizeBytes: number): number {
-    return this.#receive(this.#rtcp, slot, offset, sizeBytes, true);
+    return this.#receiveRtcp(slot, offset, sizeBytes, true);
   }
 
   /** Checks tag and index like `unprotectRtp` and changes no byte: for packets that go on as they came. */
   verifyRtp(slot: number, offset: number, sizeBytes: number): number {
-    return this.#receive(this.#rtp, slot, offset, sizeBytes, false);
+    return this.#receiveRtp(slot, offset, sizeBytes, false, true);
   }
 
   verifyRtcp(slot: number, offset: number, sizeBytes: number): number {
-    return this.#receive(this.#rtcp, slot, offset, sizeBytes, false);
+    return this.#receiveRtcp(slot, offset, sizeBytes, false);
   }
 
   /** Size of the SRTP packet, or a code. Of a refused packet nothing may go out: its bytes may have changed. */
   protectRtp(slot: number, offset: number, sizeBytes: number): number {
-    const context = this.#pairs[slot >>> 1]?.send;
-    if (context === undefined) return srtpCode.noKey;
+    const session = this.#places[(slot >>> 1) * pairWords + pairField.send]!;
+    if (session === 0) return srtpCode.noKey;
     if (!this.#isInside(offset, sizeBytes)) return srtpCode.malformed;
-    const size = this.#rtp.send(context, offset, sizeBytes);
+    const size = this.#rtp.send(session, offset, sizeBytes);
     this.#isNewest = size >= 0 && this.#rtp.isNewest;
-    this.#tagBits = size >= 0 ? context.rtpTagBytes * 8 : 0;
+    this.#tagBits = size >= 0 ? this.#tagBitsOf(session) : 0;
     return size;
   }
 
@@ -144,7 +164,7 @@ export class PacketCrypto {
     if (!this.#isInside(offset, sizeBytes)) return srtpCode.malformed;
     const size = this.#rtcp.send(context, offset, sizeBytes);
     this.#isNewest = size >= 0 && this.#rtcp.isNewest;
-    this.#tagBits = size >= 0 ? context.facts.rtcpTagBytes * 8 : 0;
+    this.#tagBits = size >= 0 ? this.#tagBitsOf(context.rtcp) : 0;
     return size;
   }
 
@@ -153,10 +173,10 @@ export class PacketCrypto {
    * under it again. 0, or a code if it was used before, and then the packet must not go out.
    */
   noteSentRtp(slot: number, offset: number, sizeBytes: number): number {
-    const context = this.#pairs[slot >>> 1]?.send;
-    if (context === undefined) return srtpCode.noKey;
+    const session = this.#places[(slot >>> 1) * pairWords + pairField.send]!;
+    if (session === 0) return srtpCode.noKey;
     return this.#isInside(offset, sizeBytes)
-      ? this.#rtp.note(context, offset, sizeBytes)
+      ? this.#rtp.note(session, offset, sizeBytes)
       : srtpCode.malformed;
   }
 
@@ -171,7 +191,7 @@ export class PacketCrypto {
   /** Rollover counter of an SSRC the pair receives; -1 while no packet of it was accepted. */
   rolloverOf(slot: number, ssrc: number): number {
     for (const context of this.#pairs[slot >>> 1]?.receive ?? []) {
-      const rollover = context.rtpStreams.rolloverOf(ssrc);
+      const rollover = this.#sessions.rolloverOf(context.rtp, ssrc);
       if (rollover >= 0) return rollover;
     }
     return -1;
@@ -179,48 +199,91 @@ export class PacketCrypto {
 
   /** The same of an SSRC the pair is sent. */
   sendRolloverOf(slot: number, ssrc: number): number {
-    return this.#pairs[slot >>> 1]?.send?.rtpStreams.rolloverOf(ssrc) ?? -1;
+    const context = this.#pairs[slot >>> 1]?.send;
+    return context === undefined ? -1 : this.#sessions.rolloverOf(context.rtp, ssrc);
   }
 
   #contextOf(key: SrtpKey, known: readonly SrtpContext[], direction: SrtpDirection): SrtpContext | undefined {
     const context = known.find((one) => isSameMaster(one.key, key));
-    if (context === undefined) return SrtpContext.open(this.#engine, this.#bytes, key, direction);
+    if (context === undefined) {
+      const place = { engine: this.#engine, arena: this.#bytes, sessions: this.#sessions };
+      return SrtpContext.open(place, key, direction);
+    }
     context.adopt(key);
     return context;
   }
 
   #changeSend(keys: PairKeys, key: SrtpKey | undefined): void {
-    const { send, parked } = keys;
-    const known = [send, parked].filter((context) => context !== undefined);
-    keys.send = key === undefined ? undefined : this.#contextOf(key, known, "send");
-    if (send !== undefined && send !== keys.send) keys.parked = send;
-    else if (parked === keys.send) keys.parked = undefined;
-    for (const context of known) {
-      if (context !== keys.send && context !== keys.parked) context.close(this.#engine);
-    }
+    const known = keys.send === undefined ? keys.parked : [keys.send, ...keys.parked];
+    const send = key === undefined ? undefined : this.#contextOf(key, known, "send");
+    const former = known.filter((context) => context !== send);
+    keys.send = send;
+    keys.parked = former.slice(0, sendKeysParkedPerPairMax);
+    for (const context of former.slice(sendKeysParkedPerPairMax)) context.close(this.#engine);
   }
 
-  #receive(transform: Transform, slot: number, offset: number, sizeBytes: number, reveals: boolean): number {
+  /** Writes down which sessions packets of the pair are looked up by. */
+  #place(pair: number, { receive, send }: PairKeys, recent: number): void {
+    const at = pair * pairWords;
+    const places = this.#places;
+    places[at + pairField.receiveCount] = receive.length;
+    places[at + pairField.recent] = recent;
+    places[at + pairField.send] = send?.rtp ?? 0;
+    for (const [index, { rtp }] of receive.entries()) places[at + pairField.receive + index] = rtp;
+  }
+
+  #receiveRtp(slot: number, offset: number, sizeBytes: number, reveals: boolean, isTrusted: boolean): number {
     this.#isNewest = false;
     this.#tagBits = 0;
-    const keys = this.#pairs[slot >>> 1];
-    if (keys === undefined || keys.receive.length === 0) return srtpCode.noKey;
+    const at = (slot >>> 1) * pairWords;
+    const places = this.#places;
+    const count = places[at + pairField.receiveCount]!;
+    if (count === 0) return srtpCode.noKey;
     if (!this.#isInside(offset, sizeBytes)) return srtpCode.malformed;
+    const recent = places[at + pairField.recent]!;
     let refusal: number = srtpCode.malformed;
-    const { receive, recent } = keys;
-    for (let turn = 0; turn < receive.length; turn++) {
-      const at = turn === 0 ? recent : turn <= recent ? turn - 1 : turn;
-      const context = receive[at]!;
-      const size = transform.receive(context, offset, sizeBytes, reveals);
+    for (let turn = 0; turn < count; turn++) {
+      const index = inTurn(turn, recent);
+      const session = places[at + pairField.receive + index]!;
+      const size = this.#rtp.receive(session, offset, sizeBytes, reveals, isTrusted);
       if (size >= 0) {
-        keys.recent = at;
-        this.#isNewest = transform.isNewest;
-        this.#tagBits = 8 * (transform === this.#rtp ? context.rtpTagBytes : context.facts.rtcpTagBytes);
+        places[at + pairField.recent] = index;
+        this.#isNewest = this.#rtp.isNewest;
+        this.#tagBits = this.#tagBitsOf(session);
         return size;
       }
       refusal = moreTelling(refusal, size);
     }
     return refusal;
+  }
+
+  #receiveRtcp(slot: number, offset: number, sizeBytes: number, reveals: boolean): number {
+    this.#isNewest = false;
+    this.#tagBits = 0;
+    const at = (slot >>> 1) * pairWords;
+    const places = this.#places;
+    const contexts = this.#pairs[slot >>> 1]?.receive ?? [];
+    if (contexts.length === 0) return srtpCode.noKey;
+    if (!this.#isInside(offset, sizeBytes)) return srtpCode.malformed;
+    const recent = places[at + pairField.recent]!;
+    let refusal: number = srtpCode.malformed;
+    for (let turn = 0; turn < contexts.length; turn++) {
+      const index = inTurn(turn, recent);
+      const session = contexts[index]!.rtcp;
+      const size = this.#rtcp.receive(session, offset, sizeBytes, reveals);
+      if (size >= 0) {
+        places[at + pairField.recent] = index;
+        this.#isNewest = this.#rtcp.isNewest;
+        this.#tagBits = this.#tagBitsOf(session);
+        return size;
+      }
+      refusal = moreTelling(refusal, size);
+    }
+    return refusal;
+  }
+
+  #tagBitsOf(session: number): number {
+    return 8 * (this.#sessions.words[session]! & 0xff);
   }
 
   #isInside(offset: number, sizeBytes: number): boolean {
@@ -231,6 +294,12 @@ export class PacketCrypto {
       offset + sizeBytes + packetTailroomBytes <= this.#bytes.length
     );
   }
+}
+
+/** The key that accepted a packet last comes first, then the others in their order. */
+function inTurn(turn: number, recent: number): number {
+  if (turn === 0) return recent;
+  return turn <= recent ? turn - 1 : turn;
 }
 
 /** Of several keys' refusals: that one knew the index says more than that another did not fit. */

@@ -1,6 +1,7 @@
 /** What RTP and RTCP transforms share: the engine, the arena, counter blocks, and tags outside their packets. */
 import { read32 } from "../rtp/rtp.ts";
 import { type SrtpEngine, scratchAt } from "./engine.ts";
+import { type SessionTable, sessionField } from "./session-table.ts";
 import { mkiBytesMax } from "./suites.ts";
 
 /** The longest that follows what is hashed: MKI and tag, and the index of SRTCP. */
@@ -9,6 +10,8 @@ const trailerBytesMax = mkiBytesMax + 16 + 4;
 export class Workbench {
   readonly engine: SrtpEngine;
   readonly bytes: Uint8Array;
+  readonly sessions: SessionTable;
+  /** Word index of the counter block. */
   readonly iv: number;
   readonly mac: number;
   readonly tag: number;
@@ -16,10 +19,14 @@ export class Workbench {
   readonly discard: number;
   readonly #saved = new Uint8Array(trailerBytesMax);
 
-  constructor(engine: SrtpEngine, arena: Uint8Array) {
+  readonly #words: Int32Array;
+
+  constructor(engine: SrtpEngine, arena: Uint8Array, sessions: SessionTable) {
     this.engine = engine;
     this.bytes = arena;
-    this.iv = engine.scratchOffset + scratchAt.iv;
+    this.sessions = sessions;
+    this.#words = new Int32Array(arena.buffer, arena.byteOffset, arena.length >>> 2);
+    this.iv = (engine.scratchOffset + scratchAt.iv) >>> 2;
     this.mac = engine.scratchOffset + scratchAt.mac;
     this.tag = engine.scratchOffset + scratchAt.tag;
     this.aad = engine.scratchOffset + scratchAt.aad;
@@ -27,45 +34,18 @@ export class Workbench {
   }
 
   /**
-   * Counter block: salt, SSRC and 48-bit index shifted and added without carry (RFC 3711 section 4.1.1). An SRTCP
-   * index has `high` 0 and is in `low`; an RTP index has the rollover counter in `high` and the sequence number below.
+   * Counter block, or nonce of three words: words in network order, salted. SSRC and index stand in them as each says
+   * (RFC 3711 section 4.1.1, RFC 7714 sections 8.1 and 9.1); a salt ends before the words that are to stay.
    */
-  writeCounter(salt: Uint8Array, ssrcOffset: number, high: number, low: number): void {
-    const { bytes, iv } = this;
-    bytes[iv] = salt[0]!;
-    bytes[iv + 1] = salt[1]!;
-    bytes[iv + 2] = salt[2]!;
-    bytes[iv + 3] = salt[3]!;
-    bytes[iv + 4] = salt[4]! ^ bytes[ssrcOffset]!;
-    bytes[iv + 5] = salt[5]! ^ bytes[ssrcOffset + 1]!;
-    bytes[iv + 6] = salt[6]! ^ bytes[ssrcOffset + 2]!;
-    bytes[iv + 7] = salt[7]! ^ bytes[ssrcOffset + 3]!;
-    this.#writeIndex(salt, 8, high, low);
-    bytes[iv + 14] = 0;
-    bytes[iv + 15] = 0;
-  }
-
-  /** Nonce of AES-GCM: two zero bytes, SSRC and the same index, salted (RFC 7714 sections 8.1 and 9.1). */
-  writeNonce(salt: Uint8Array, ssrcOffset: number, high: number, low: number): void {
-    const { bytes, iv } = this;
-    bytes[iv] = salt[0]!;
-    bytes[iv + 1] = salt[1]!;
-    bytes[iv + 2] = salt[2]! ^ bytes[ssrcOffset]!;
-    bytes[iv + 3] = salt[3]! ^ bytes[ssrcOffset + 1]!;
-    bytes[iv + 4] = salt[4]! ^ bytes[ssrcOffset + 2]!;
-    bytes[iv + 5] = salt[5]! ^ bytes[ssrcOffset + 3]!;
-    this.#writeIndex(salt, 6, high, low);
-  }
-
-  /** `high` are the index's upper 16 bits of 48, `low` its lower 32. */
-  #writeIndex(salt: Uint8Array, at: number, high: number, low: number): void {
-    const { bytes, iv } = this;
-    bytes[iv + at] = salt[at]! ^ (high >>> 8);
-    bytes[iv + at + 1] = salt[at + 1]! ^ high;
-    bytes[iv + at + 2] = salt[at + 2]! ^ (low >>> 24);
-    bytes[iv + at + 3] = salt[at + 3]! ^ (low >>> 16);
-    bytes[iv + at + 4] = salt[at + 4]! ^ (low >>> 8);
-    bytes[iv + at + 5] = salt[at + 5]! ^ low;
+  writeIv(session: number, first: number, second: number, third: number, fourth: number): void {
+    const { words } = this.sessions;
+    const salt = session + sessionField.salt;
+    const { iv } = this;
+    // Both lie as the machine has its words: low byte first.
+    this.#words[iv] = words[salt]! ^ swapBytes(first);
+    this.#words[iv + 1] = words[salt + 1]! ^ swapBytes(second);
+    this.#words[iv + 2] = words[salt + 2]! ^ swapBytes(third);
+    this.#words[iv + 3] = words[salt + 3]! ^ swapBytes(fourth);
   }
 
   write32(offset: number, value: number): void {
@@ -102,14 +82,21 @@ export class Workbench {
     for (let index = 0; index < sizeBytes; index++) this.bytes[to + index] = this.bytes[from + index]!;
   }
 
-  writeMki(offset: number, mki: Uint8Array): void {
+  /** The session's, where its settings name one. */
+  writeMki(offset: number, session: number): void {
+    const mki = this.sessions.mkiOf(session);
     for (let index = 0; index < mki.length; index++) this.bytes[offset + index] = mki[index]!;
   }
 
-  isMki(offset: number, mki: Uint8Array): boolean {
+  isMki(offset: number, session: number): boolean {
+    const mki = this.sessions.mkiOf(session);
     for (let index = 0; index < mki.length; index++) {
       if (this.bytes[offset + index] !== mki[index]) return false;
     }
     return true;
   }
+}
+
+function swapBytes(word: number): number {
+  return (word >>> 24) | ((word >>> 8) & 0xff00) | ((word << 8) & 0xff_0000) | (word << 24);
 }

@@ -2,15 +2,23 @@
 import type { CallReport, MediaReport } from "../call/report.ts";
 import { type Endpoint, formatEndpoint } from "../core/address.ts";
 import type { CounterReader, PairCounters, SocketCounters } from "../core/plan/counters.ts";
-import type { PairId } from "../core/plan/plan.ts";
+import type { Component, PairId } from "../core/plan/plan.ts";
 import type { MonotonicMs } from "../core/time.ts";
+import type { SlotView } from "../handover/view.ts";
 import type { TransportView } from "../relay/transports/pair-transport.ts";
+import { diagnose } from "./diagnosis.ts";
 import { type SecurityDetail, securityDetail } from "./security-view.ts";
+import type { NoteRecord } from "./source-history.ts";
+import { type SourcesDetail, sourcesDetail } from "./sources-view.ts";
 
 /** The relay, as far as a call's view goes. */
 export interface RelayReader extends CounterReader {
   /** Undefined for plain media without ICE. */
   transport(pair: PairId): TransportView | undefined;
+  /** A glance at the policy's tables. */
+  sources(pair: PairId): Readonly<Record<Component, SlotView>> | undefined;
+  /** What became of the pair's sources, oldest first. */
+  history(pair: PairId): readonly NoteRecord[];
 }
 
 /** One line of `ctl list`. */
@@ -58,9 +66,11 @@ export interface MediaDetail {
   readonly rtp: SocketDetail | null;
   readonly rtcp: SocketDetail | null;
   readonly streams: readonly StreamDetail[];
+  /** Why there is no audio, in sentences; none while both directions flow. */
+  readonly diagnosis: readonly string[];
 }
 
-export interface SocketDetail {
+export interface SocketDetail extends SourcesDetail {
   readonly packetsIn: number;
   readonly packetsOut: number;
   readonly bytesIn: number;
@@ -125,6 +135,9 @@ function mediaDetail(media: MediaReport, relay: RelayReader, nowMs: MonotonicMs)
   const pair: PairCounters | undefined = media.pair === undefined ? undefined : relay.read(media.pair);
   const transport = media.pair === undefined ? undefined : relay.transport(media.pair);
   const local = media.local && { ip: media.local.advertisedIp, port: media.local.port };
+  const socket = (component: Component): SocketDetail | null =>
+    pair === undefined ? null : socketDetail({ media, component, pair, transport, relay }, nowMs);
+  const rtp = socket("rtp");
   return {
     index: media.index,
     type: media.type,
@@ -135,8 +148,8 @@ function mediaDetail(media: MediaReport, relay: RelayReader, nowMs: MonotonicMs)
     security: securityDetail(transport),
     local: place(local),
     advertised: place(media.advertised),
-    rtp: pair === undefined ? null : socketDetail(pair.rtp, nowMs),
-    rtcp: pair === undefined ? null : socketDetail(pair.rtcp, nowMs),
+    rtp,
+    rtcp: socket("rtcp"),
     streams: (pair?.streams ?? []).map(({ ssrc, payloadType, packets, packetsLost, jitterMs }) => ({
       ssrc,
       payloadType,
@@ -144,10 +157,24 @@ function mediaDetail(media: MediaReport, relay: RelayReader, nowMs: MonotonicMs)
       packetsLost,
       jitterMs: Math.round(jitterMs * 10) / 10,
     })),
+    diagnosis: diagnose(media, pair?.rtp, rtp ?? undefined, nowMs),
   };
 }
 
-function socketDetail(socket: SocketCounters, nowMs: MonotonicMs): SocketDetail {
+interface SocketParts {
+  readonly media: MediaReport;
+  readonly component: Component;
+  readonly pair: PairCounters;
+  readonly transport: TransportView | undefined;
+  readonly relay: RelayReader;
+}
+
+function socketDetail(parts: SocketParts, nowMs: MonotonicMs): SocketDetail {
+  const { media, component, pair, transport, relay } = parts;
+  const socket: SocketCounters = pair[component];
+  const view = media.pair === undefined ? undefined : relay.sources(media.pair)?.[component];
+  const history = media.pair === undefined ? [] : relay.history(media.pair);
+  const iceTarget = transport?.ice === undefined ? undefined : (transport.ice.selected[component] ?? null);
   return {
     packetsIn: socket.packetsIn,
     packetsOut: socket.packetsOut,
@@ -159,6 +186,7 @@ function socketDetail(socket: SocketCounters, nowMs: MonotonicMs): SocketDetail 
     evidence: socket.evidence ?? null,
     target: place(socket.sendTarget),
     silentMs: socket.lastPacketAt === undefined ? null : Math.round(nowMs - socket.lastPacketAt),
+    ...sourcesDetail({ media, component, counters: socket, view, history, iceTarget }, nowMs),
   };
 }
 

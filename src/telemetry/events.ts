@@ -6,7 +6,16 @@ export const eventTable = {
   stopped: "All calls are ended and all sockets closed.",
   "call-end": "A call is over: duration, and for each leg packets, bytes, loss, jitter and source.",
   "call-warning": "A request about a call was carried out with a reservation.",
-  "source-proven": "A media source was proven for a leg, or proof moved (debug).",
+  "source-proven": "A media source was proven for a leg, or its proof became a stronger one (debug).",
+  "source-switched":
+    "A party speaks from somewhere else now; `before` is where it was, `evidence` why it is believed.",
+  "source-rolled-back": "A switch was taken back: the source before went on, and has the leg again.",
+  "source-struck": "A source contradicted the party, and is not listened to for a while.",
+  "source-held": "Packets of a source that may take a leg over are kept until it is decided (debug).",
+  "source-refused": "Packets that were kept are dropped: the party kept its source (debug).",
+  "source-twin": "A party sends the same packets over two paths, and both are read (debug).",
+  "source-untold":
+    "So many lines about media sources were left out, of so many calls; one call is named as an example.",
   "dtls-connected": "A DTLS handshake ended with the certificate that SDP named (debug).",
   "dtls-failed": "A DTLS handshake with a party failed; `reason` and the message say why.",
   "ice-selected": "ICE chose where to send, or chose anew (debug).",

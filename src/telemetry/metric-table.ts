@@ -1,5 +1,5 @@
 /** Every metric, once: the registry and docs/metrics.md come from this table. Names are a contract with dashboards. */
-import { endReasons, type TelemetrySnapshot, type WorkerSnapshot } from "./snapshot.ts";
+import { endReasons, evidences, type TelemetrySnapshot, type WorkerSnapshot } from "./snapshot.ts";
 
 export interface Metric {
   readonly name: string;
@@ -103,8 +103,46 @@ export const metricTable: readonly Metric[] = [
     name: "rtpferry_handovers_total",
     type: "counter",
     labels: ["worker", "event"],
-    help: "Proofs of media sources gained, moved, taken back or refused.",
+    help: "What became of media sources: proven, switched, rolledBack, struck, refused, held, twin.",
     read: (now) => perWorkerAndName(now, "event", (worker) => worker.handovers),
+  },
+  {
+    name: "rtpferry_handovers_untold_total",
+    type: "counter",
+    labels: ["worker"],
+    help: "Of these, neither logged nor kept for ctl show, because there were too many at once.",
+    read: (now) => perWorker(now, (worker) => worker.handoversUntold),
+  },
+  {
+    name: "rtpferry_sources_believed_total",
+    type: "counter",
+    labels: ["event", "evidence"],
+    help: "Proofs and switches by the rule that made them, those left untold excepted.",
+    read: ({ believed }) =>
+      (["proven", "switched"] as const).flatMap((event) =>
+        evidences.map((evidence) => ({ labels: { event, evidence }, value: believed[event][evidence] })),
+      ),
+  },
+  {
+    name: "rtpferry_replays_total",
+    type: "counter",
+    labels: ["worker"],
+    help: "Times that a party which had moved was sent again what went to its old address.",
+    read: (now) => perWorker(now, (worker) => worker.replays),
+  },
+  {
+    name: "rtpferry_packets_replayed_total",
+    type: "counter",
+    labels: ["worker"],
+    help: "Packets sent again then; not among those relayed.",
+    read: (now) => perWorker(now, (worker) => worker.packetsReplayed),
+  },
+  {
+    name: "rtpferry_replay_bytes",
+    type: "gauge",
+    labels: ["worker"],
+    help: "Packets kept in case they have to be sent again (replay-memory).",
+    read: (now) => perWorker(now, (worker) => worker.replayBytes),
   },
   {
     name: "rtpferry_dtls_handshakes_total",

@@ -3,7 +3,7 @@
  * /healthz are views of it. Counts only grow, unless the comment says "now".
  */
 import type { EndReason } from "../call/report.ts";
-import type { OpenFailure } from "../core/plan/plan.ts";
+import type { Evidence, OpenFailure } from "../core/plan/plan.ts";
 import type { UnixMs } from "../core/time.ts";
 import type { TransportCounts } from "../relay/transports/transport-counts.ts";
 import type { DtlsCounts } from "../srtp/dtls/actions.ts";
@@ -20,6 +20,8 @@ export interface TelemetrySnapshot {
   readonly interfaces: readonly InterfaceSnapshot[];
   readonly openFailures: Readonly<Record<OpenFailure, number>>;
   readonly workers: readonly WorkerSnapshot[];
+  /** Sources believed, by what became of them and by evidence; as far as workers told of them. */
+  readonly believed: Readonly<Record<"proven" | "switched", Readonly<Record<Evidence, number>>>>;
   readonly transports: Readonly<TransportCounts>;
   readonly dtls: Readonly<DtlsCounts>;
   readonly control: ControlCounts;
@@ -51,6 +53,13 @@ export interface WorkerSnapshot {
   readonly packetsDropped: Readonly<Record<string, number>>;
   /** Changes of proof, by the name of the handover note. */
   readonly handovers: Readonly<Record<string, number>>;
+  /** Of these, main was not told: there were too many at once. */
+  readonly handoversUntold: number;
+  /** Times that a party which had moved was sent again what it missed, and the packets. */
+  readonly replays: number;
+  readonly packetsReplayed: number;
+  /** Of packets kept for that, now. */
+  readonly replayBytes: number;
   /** Now. */
   readonly socketsOpen: number;
   /** Of held packets, now. */
@@ -103,4 +112,15 @@ export const endReasons: readonly EndReason[] = [
   "final-timeout",
   "killed",
   "shutdown",
+];
+
+/** All of them, strongest first. */
+export const evidences: readonly Evidence[] = [
+  "cryptographic",
+  "signalled",
+  "continuity",
+  "same-place",
+  "first-speaker",
+  "new-generation",
+  "override",
 ];

@@ -11,6 +11,8 @@ import type {
   SocketCounters,
   StreamCounters,
 } from "../../core/plan/counters.ts";
+import type { Component } from "../../core/plan/plan.ts";
+import { type SourceReader, SourceWords } from "./handover-words.ts";
 import { type Instant, unixSecondsOf } from "./instant.ts";
 import type { NgDict, NgValue } from "./value.ts";
 
@@ -20,9 +22,17 @@ interface Sums {
   errors: number;
 }
 
+/** What the relay can be asked. */
+export interface RelayReading {
+  readonly counters: CounterReader;
+  /** Undefined: sources are not shown. */
+  readonly sources?: SourceReader | undefined;
+}
+
 interface Context {
   readonly now: Instant;
   readonly counters: CounterReader;
+  readonly sources: SourceWords | undefined;
   /** SSRC to its entry, of the whole call. */
   readonly ssrcs: Map<string, NgDict>;
   readonly rtp: Sums;
@@ -33,10 +43,11 @@ interface Context {
 export function callStatistics(
   now: Instant,
   report: CallReport,
-  counters: CounterReader,
+  { counters, sources: reader }: RelayReading,
   onlyTag: string | undefined,
 ): Map<string, NgValue> {
-  const context: Context = { now, counters, ssrcs: new Map(), rtp: newSums(), rtcp: newSums() };
+  const sources = reader === undefined ? undefined : new SourceWords(now, reader);
+  const context: Context = { now, counters, sources, ssrcs: new Map(), rtp: newSums(), rtcp: newSums() };
   const tags = new Map<string, NgValue>();
   for (const leg of legsOf(report, onlyTag)) {
     tags.set(leg.tag ?? `<untagged ${leg.legId}>`, legStatistics(context, leg, report));
@@ -144,6 +155,10 @@ function streamList(context: Context, media: MediaReport, counters: PairCounters
   const ssrc = counters?.streams[0]?.ssrc;
   addTo(context.rtp, counters?.rtp);
   addTo(context.rtcp, counters?.rtcp);
+  const handover = (component: Component): NgDict | undefined =>
+    media.pair === undefined || counters === undefined
+      ? undefined
+      : context.sources?.dict(media.pair, component, counters[component]);
   return [
     streamStatistics(context.now, {
       local: { ip: local.ip, port: local.port },
@@ -151,6 +166,7 @@ function streamList(context: Context, media: MediaReport, counters: PairCounters
       counters: counters?.rtp,
       ssrc,
       flags: streamFlags(media, media.rtcpMux ? ["RTP", "RTCP"] : ["RTP"], counters?.rtp),
+      handover: handover("rtp"),
     }),
     streamStatistics(context.now, {
       local: { ip: local.ip, port: local.port + 1 },
@@ -158,6 +174,7 @@ function streamList(context: Context, media: MediaReport, counters: PairCounters
       counters: counters?.rtcp,
       ssrc,
       flags: streamFlags(media, media.rtcpMux ? ["RTCP", "fallback RTCP"] : ["RTCP"], counters?.rtcp),
+      handover: handover("rtcp"),
     }),
   ];
 }
@@ -181,6 +198,7 @@ interface StreamFacts {
   readonly counters: SocketCounters | undefined;
   readonly ssrc: number | undefined;
   readonly flags: string[];
+  readonly handover: NgDict | undefined;
 }
 
 function streamStatistics(now: Instant, facts: StreamFacts): NgDict {
@@ -206,6 +224,7 @@ function streamStatistics(now: Instant, facts: StreamFacts): NgDict {
       ["stats_out", sumsDict({ packets: packetsOut, bytes: bytesOut, errors: errorsOut })],
     );
   }
+  if (facts.handover !== undefined) entries.push(["handover", facts.handover]);
   return dict(entries);
 }
 

@@ -6,21 +6,24 @@
  * bencode client) go out as the latin1 characters of the same number. `true` and `false` are 1 and 0 as in rtpengine,
  * members that are null are left out, a fraction is kept as text.
  */
-import { Buffer, isUtf8 } from "node:buffer";
+import { Buffer, isAscii, isUtf8 } from "node:buffer";
 import { controlElementsMax, controlNestingMax } from "../../core/limits.ts";
-import { isDict, isList, type NgDict, type NgValue } from "./value.ts";
+import { isDict, isList, type NgDict, type NgList, type NgValue } from "./value.ts";
 
 /** The object in the bytes, or undefined if they are not one JSON object within the limits. */
 export function decodeJson(bytes: Uint8Array): NgDict | undefined {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (!isUtf8(buffer)) return undefined;
+  const isPlain = isAscii(buffer);
+  const text = buffer.toString(isPlain ? "latin1" : "utf8");
   let document: unknown;
   try {
-    document = JSON.parse(buffer.toString("utf8"));
+    document = JSON.parse(text);
   } catch {
     return undefined;
   }
-  const value = new Converter().value(document, 0);
+  // Only an escape can bring another character into a document of ASCII.
+  const value = new Converter(isPlain && !text.includes("\\u")).value(document, 0);
   return value !== absent && isDict(value) ? value : undefined;
 }
 
@@ -28,14 +31,20 @@ export function decodeJson(bytes: Uint8Array): NgDict | undefined {
 const absent = Symbol("null");
 
 class Converter {
+  /** All texts are ASCII, which is UTF-8 and latin1 alike. */
+  readonly #isAscii: boolean;
   #elements = 0;
+
+  constructor(isAscii: boolean) {
+    this.#isAscii = isAscii;
+  }
 
   value(json: unknown, depth: number): NgValue | typeof absent | undefined {
     this.#elements++;
     if (depth > controlNestingMax || this.#elements > controlElementsMax) return undefined;
     switch (typeof json) {
       case "string":
-        return latin1OfText(json);
+        return this.#text(json);
       case "number":
         return Number.isSafeInteger(json) ? json : String(json);
       case "boolean":
@@ -58,12 +67,16 @@ class Converter {
 
   #dict(json: object, depth: number): NgDict | undefined {
     const dict = new Map<string, NgValue>();
-    for (const [key, member] of Object.entries(json)) {
-      const value = this.value(member, depth + 1);
+    for (const key of Object.keys(json)) {
+      const value = this.value((json as Readonly<Record<string, unknown>>)[key], depth + 1);
       if (value === undefined) return undefined;
-      if (value !== absent) dict.set(latin1OfText(key), value);
+      if (value !== absent) dict.set(this.#text(key), value);
     }
     return dict;
+  }
+
+  #text(text: string): string {
+    return this.#isAscii ? text : latin1OfText(text);
   }
 }
 
@@ -71,30 +84,37 @@ class Converter {
 export function encodeJson(value: NgValue): string {
   if (typeof value === "string") return encodeText(value);
   if (typeof value === "number") return String(value);
-  if (isList(value)) return `[${value.map(encodeJson).join(",")}]`;
-  let members = "";
+  if (isList(value)) return encodeList(value);
+  let text = "{";
   for (const [key, member] of value) {
-    if (members !== "") members += ",";
-    members += `${encodeText(key)}:${encodeJson(member)}`;
+    if (text.length > 1) text += ",";
+    text += `${encodeText(key)}:`;
+    text += typeof member === "string" ? encodeText(member) : encodeJson(member);
   }
-  return `{${members}}`;
+  return `${text}}`;
+}
+
+function encodeList(list: NgList): string {
+  let text = "[";
+  for (const element of list) {
+    if (text.length > 1) text += ",";
+    text += encodeJson(element);
+  }
+  return `${text}]`;
 }
 
 /** Printable ASCII but for quote and backslash: stands in JSON as it is. Keys and most values are that. */
 const plainText = /^[ !#-[\]-~]*$/;
 
+const beyondAscii = /[^\0-\x7f]/;
+
 function encodeText(latin1: string): string {
   if (plainText.test(latin1)) return `"${latin1}"`;
-  if (isAscii(latin1)) return JSON.stringify(latin1);
+  if (!beyondAscii.test(latin1)) return JSON.stringify(latin1);
   const bytes = Buffer.from(latin1, "latin1");
   return latin1OfText(JSON.stringify(isUtf8(bytes) ? bytes.toString("utf8") : latin1));
 }
 
 function latin1OfText(text: string): string {
-  return isAscii(text) ? text : Buffer.from(text, "utf8").toString("latin1");
-}
-
-function isAscii(text: string): boolean {
-  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false;
-  return true;
+  return beyondAscii.test(text) ? Buffer.from(text, "utf8").toString("latin1") : text;
 }

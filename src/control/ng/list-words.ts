@@ -2,10 +2,13 @@
 import type { RtcpMuxItem } from "../../call/requests.ts";
 import type { LearningPolicy } from "../../core/plan/plan.ts";
 import type { ReplaceItem } from "../../sdp/edits.ts";
+import { withItems } from "./request.ts";
 import { accepted, applied, refused, type Word, WordTable, warned } from "./word-table.ts";
 
 function replaceWord(item: ReplaceItem, about: string): Word {
-  return applied(item, about, (request) => request.media.replace.add(item));
+  return applied(item, about, ({ media }) => {
+    media.replace = withItems(media.replace, item);
+  });
 }
 
 export const replaceWords = new WordTable<Word>([
@@ -20,9 +23,9 @@ export const replaceWords = new WordTable<Word>([
 ]);
 
 function muxWord(item: RtcpMuxItem, about: string): Word {
-  return applied(item, about, (request) => {
-    request.media.rtcpMux.add(item);
-    if (item === "require") request.media.rtcpMux.add("offer");
+  return applied(item, about, ({ media }) => {
+    media.rtcpMux = withItems(media.rtcpMux, item);
+    if (item === "require") media.rtcpMux = withItems(media.rtcpMux, "offer");
   });
 }
 

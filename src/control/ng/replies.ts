@@ -1,8 +1,7 @@
 /** From what the call model answered to the dictionary of the reply. */
 import assert from "node:assert/strict";
 import type { CallRefusal, CallReply } from "../../call/requests.ts";
-import type { CounterReader } from "../../core/plan/counters.ts";
-import { callStatistics } from "./call-statistics.ts";
+import { callStatistics, type RelayReading } from "./call-statistics.ts";
 import type { Instant } from "./instant.ts";
 import { deleteFoundNothing, refusalText } from "./refusal-texts.ts";
 import type { NgRequest } from "./request.ts";
@@ -22,18 +21,20 @@ export function okReply(entries: Iterable<readonly [string, NgValue]> = []): NgD
 export const pongReply: NgDict = new Map([["result", "pong"]]);
 
 /** Counters are read now: the call may be gone a moment later. */
-export function replyDict(
-  now: Instant,
-  request: NgRequest,
-  reply: CallReply,
-  counters: CounterReader,
-): NgDict {
+export function replyDict(now: Instant, request: NgRequest, reply: CallReply, relay: RelayReading): NgDict {
   switch (reply.kind) {
     case "sdp":
       return sdpReply(reply.sdp, [...request.lacks, ...reply.warnings]);
     case "report":
       if (request.command === "delete" && request.isFast) return okReply();
-      return okReply(callStatistics(now, reply.report, counters, tagShown(request, reply.report.isDeleted)));
+      return okReply(
+        callStatistics(
+          now,
+          reply.report,
+          readingFor(request, relay),
+          tagShown(request, reply.report.isDeleted),
+        ),
+      );
     case "list":
       return okReply([["calls", reply.calls.map(({ callId }) => callId)]]);
     case "done":
@@ -49,6 +50,11 @@ function sdpReply(sdp: string, warnings: readonly string[]): NgDict {
   const entries: [string, NgValue][] = [["sdp", sdp]];
   if (warnings.length > 0) entries.push(["warning", warnings.join("; ")]);
   return okReply(entries);
+}
+
+/** Sources are shown to whoever asks for the call, not to whoever ends it. */
+function readingFor(request: NgRequest, { counters, sources }: RelayReading): RelayReading {
+  return { counters, sources: request.command === "query" ? sources : undefined };
 }
 
 /** A query shows the leg it names; so does a delete that leaves the call alive. */

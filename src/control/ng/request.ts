@@ -1,23 +1,18 @@
 /** What one ng message asks for, as it is gathered from keys, flags and `rtpp-flags`; the last word on a matter counts. */
 
-import type { BundleItem, MediaOptions, OsrtpItem, RtcpMuxItem, SdesOptions } from "../../call/requests.ts";
+import type { MediaOptions, SdesOptions } from "../../call/requests.ts";
 import { identifierSizeBytesMax } from "../../core/limits.ts";
 import { defaultLearning, type LearningPolicy } from "../../core/plan/plan.ts";
 import type { SrtpSuite } from "../../core/plan/security.ts";
-import type { AttributeEdit, CodecEdit, ReplaceItem } from "../../sdp/edits.ts";
+import type { AttributeEdit, CodecEdit } from "../../sdp/edits.ts";
 
 type Mutable<Type> = { -readonly [Name in keyof Type]: Type[Name] };
 
-/** `MediaOptions` that can still be written to; handed over as it is. */
+/** `MediaOptions` that can still be written to; handed over as it is. Its sets grow by `withItems`. */
 export interface MediaDraft extends Mutable<MediaOptions> {
   learning: Mutable<LearningPolicy>;
-  readonly replace: Set<ReplaceItem>;
-  readonly rtcpMux: Set<RtcpMuxItem>;
   readonly codec: { readonly [List in keyof CodecEdit]: string[] };
   readonly attributes: AttributeEdit[];
-  readonly removesMedia: Set<string>;
-  readonly bundle: Set<BundleItem>;
-  readonly osrtp: Set<OsrtpItem>;
   readonly sdes: SdesDraft;
 }
 
@@ -75,6 +70,13 @@ export function newRequest(command: string): NgRequest {
   };
 }
 
+/** One for all requests: few have any. */
+const noItems: ReadonlySet<never> = new Set<never>();
+
+export function withItems<Item>(set: ReadonlySet<Item>, ...items: readonly Item[]): ReadonlySet<Item> {
+  return new Set([...set, ...items]);
+}
+
 /** The defaults of all flags and keys. */
 export function newMediaDraft(): MediaDraft {
   return {
@@ -87,33 +89,33 @@ export function newMediaDraft(): MediaDraft {
     mediaAddress: undefined,
     direction: undefined,
     tos: undefined,
-    replace: new Set(),
+    replace: noItems,
     keepsDirection: false,
     rtcpAttribute: "port",
     generatesMid: false,
     loopProtect: false,
-    rtcpMux: new Set(),
+    rtcpMux: noItems,
     transportProtocol: undefined,
     ice: "default",
     codec: { strip: [], offer: [], except: [], ignore: [] },
     allowsOtherTypes: false,
     mayEmptyMedia: false,
     attributes: [],
-    removesMedia: new Set(),
+    removesMedia: noItems,
     label: undefined,
     toLabel: undefined,
     isFragment: false,
     iceLite: undefined,
     tricklesIce: false,
     rejectsIce: false,
-    bundle: new Set(),
+    bundle: noItems,
     sdes: newSdesDraft(),
     dtls: "default",
     fingerprintHash: undefined,
     showsTlsId: true,
     recrypts: false,
     passthrough: undefined,
-    osrtp: new Set(),
+    osrtp: noItems,
   };
 }
 

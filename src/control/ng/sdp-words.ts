@@ -1,6 +1,6 @@
 /** The keys that edit codecs and attributes: `codec`, `sdp-attr`, `sdp-media-remove`, and their flag forms. */
 import type { AttributeEdit, CodecEdit } from "../../sdp/edits.ts";
-import { type NgRequest, quoted } from "./request.ts";
+import { type NgRequest, quoted, withItems } from "./request.ts";
 import { isDict, isList, type NgValue, wordsOf } from "./value.ts";
 import { type Key, noteEffect, WordTable } from "./word-table.ts";
 
@@ -133,7 +133,7 @@ function readMediaRemoval(request: NgRequest, value: NgValue): void {
   for (const word of wordsOf(value)) {
     const kind = word.toLowerCase();
     if (kind === "audio" || kind === "video" || kind === "other" || otherMedia.has(kind)) {
-      request.media.removesMedia.add(kind);
+      request.media.removesMedia = withItems(request.media.removesMedia, kind);
     } else {
       request.refusal ??= "unsupported sdp section";
     }

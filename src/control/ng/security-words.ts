@@ -1,8 +1,8 @@
 /** The vocabularies of the keys for encryption, ICE and bundles. */
-import type { BundleItem, MediaOptions, OsrtpItem } from "../../call/requests.ts";
+import type { BundleItem, MediaOptions, OsrtpItem, RtcpMuxItem } from "../../call/requests.ts";
 import { parseSuite } from "../../sdp/crypto-suites.ts";
 import { parseHash } from "../../sdp/fingerprint.ts";
-import { type MediaDraft, type NgRequest, quoted } from "./request.ts";
+import { type MediaDraft, type NgRequest, quoted, withItems } from "./request.ts";
 import { type NgValue, wordsOf } from "./value.ts";
 import { accepted, applied, normalise, useWord, type Word, WordTable, warned } from "./word-table.ts";
 
@@ -67,7 +67,7 @@ export const iceLiteWords = new WordTable<Word>([
 
 function bundleWord(about: string, ...items: readonly [BundleItem, ...BundleItem[]]): Word {
   return applied(items[0], about, ({ media }) => {
-    for (const item of items) media.bundle.add(item);
+    media.bundle = withItems(media.bundle, ...items);
     if (media.bundle.has("offer")) media.generatesMid = true;
   });
 }
@@ -178,7 +178,7 @@ export function readFingerprintHash(request: NgRequest, text: string): void {
 
 function osrtpWord(names: string, about: string, ...items: readonly OsrtpItem[]): Word {
   return applied(names, about, ({ media }) => {
-    for (const item of items) media.osrtp.add(item);
+    media.osrtp = withItems(media.osrtp, ...items);
   });
 }
 
@@ -207,9 +207,9 @@ export function useWebRtc({ media }: NgRequest): void {
   media.transportProtocol = "UDP/TLS/RTP/SAVPF";
   media.ice = "force";
   media.tricklesIce = true;
-  media.rtcpMux.add("offer").add("require");
+  media.rtcpMux = withItems<RtcpMuxItem>(media.rtcpMux, "offer", "require");
   media.rtcpAttribute = "none";
   media.sdes.isOff = true;
   media.generatesMid = true;
-  media.bundle.add("offer").add("require");
+  media.bundle = withItems<BundleItem>(media.bundle, "offer", "require");
 }

@@ -17,6 +17,7 @@ import type { CounterReader } from "../../core/plan/counters.ts";
 import type { MonotonicMs } from "../../core/time.ts";
 import { ReplyCache, replyKey } from "../reply-cache.ts";
 import { interpret } from "./commands.ts";
+import type { SourceReader } from "./handover-words.ts";
 import type { Instant } from "./instant.ts";
 import { decodePayload, encodeMessage, type NgEncoding, splitFrame } from "./message.ts";
 import { countCommand, type PeerCounts, PeerTable } from "./peer-counts.ts";
@@ -44,6 +45,8 @@ export type NgAction<Source extends ControlSource> =
 /** What the protocol needs of the daemon. */
 export interface NgControlParts {
   readonly counters: CounterReader;
+  /** For `query`; absent: it tells nothing of sources beside the counters. */
+  readonly sources?: SourceReader;
   /** A number no other request in work has; shared with the other control protocols. */
   readonly nextRequestId: () => RequestId;
   readonly serverStatistics: () => ServerStatistics;
@@ -133,7 +136,7 @@ export class NgControl<Source extends ControlSource> {
     const durationMs = now.monotonicMs - exchange.startedAt;
     const peer = this.#peers.of(exchange.source.endpoint.ip);
     countCommand(peer, request.command, durationMs);
-    const dict = replyDict(now, request, reply, this.#parts.counters);
+    const dict = replyDict(now, request, reply, this.#parts);
     const actions: NgAction<Source>[] = [this.#send(now, exchange, dict)];
     const result = dict.get("result");
     if (result !== "ok") {
@@ -175,7 +178,7 @@ export class NgControl<Source extends ControlSource> {
   ): readonly NgAction<Source>[] {
     if (this.#inWork.size >= controlRequestsInWorkMax) {
       const refused: CallReply = { kind: "refused", reason: "load-limit" };
-      return [this.#send(now, exchange, replyDict(now, request, refused, this.#parts.counters))];
+      return [this.#send(now, exchange, replyDict(now, request, refused, this.#parts))];
     }
     const requestId = this.#parts.nextRequestId();
     this.#inWork.set(requestId, { exchange, request });

@@ -52,6 +52,8 @@ export class WordTable<Entry extends { readonly names: readonly string[] }> {
         this.#byName.set(key, entry);
       }
     }
+    // The documented spelling is what most proxies send; it is found as it is.
+    for (const entry of entries) for (const name of entry.names) this.#byName.set(name, entry);
   }
 
   find(word: string): Entry | undefined {

@@ -3,6 +3,7 @@
  * are believed. The handshake itself is the engine's. A new association is a new object; this one makes one handshake.
  */
 import type { Endpoint } from "../../core/address.ts";
+import type { Allowance } from "../../core/allowance.ts";
 import type { CertificateId, Fingerprint } from "../../core/plan/security.ts";
 import type { MonotonicMs } from "../../core/time.ts";
 import type { DtlsAction, DtlsCounts } from "./actions.ts";
@@ -22,6 +23,8 @@ export interface AssociationParts {
   readonly certificates: Certificates;
   readonly cookies: CookieJar;
   readonly counts: DtlsCounts;
+  /** Handshakes of strangers, of all associations together. */
+  readonly strangers: Allowance;
   readonly role: "client" | "server";
   /** Must be there (`Certificates.has`); it stays until `close`. */
   readonly certificate: CertificateId;
@@ -36,12 +39,13 @@ export class DtlsAssociation {
   #isOpen = true;
 
   constructor(parts: AssociationParts) {
-    const { engine, role, fingerprints, cookies, counts, nowMs } = parts;
+    const { engine, role, fingerprints, cookies, counts, strangers, nowMs } = parts;
     this.#parts = parts;
     const certificate = parts.certificates.retain(parts.certificate);
     const sideParts = {
       cookies,
       counts,
+      strangers,
       nowMs,
       open: (hasCookie: boolean) =>
         engine.open({ role, certificate, hasCookie, accepts: (peer) => isNamed(peer, fingerprints) }),

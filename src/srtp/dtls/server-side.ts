@@ -7,6 +7,7 @@
  * the first one alone decides; later ones from a stranger are dropped, and come again with the first.
  */
 import { type Endpoint, sameEndpoint } from "../../core/address.ts";
+import { Allowance } from "../../core/allowance.ts";
 import {
   dtlsCookieBurstMax,
   dtlsCookiesPerSecMax,
@@ -22,7 +23,6 @@ import { type ClientHello, type DtlsDatagram, encodeHelloVerifyRequest } from ".
 import type { DtlsProgress } from "./engine.ts";
 import { Handshake } from "./handshake.ts";
 import { type AssociationSide, connected, FailureTeller, type SideParts, sends } from "./side.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 /** A handshake that may still become the association. */
 interface Candidate {
@@ -40,17 +40,13 @@ export class ServerSide implements AssociationSide {
   /** The one that ended well, as long as its last flight may be asked for again. */
   #established: Handshake | undefined;
   #isConnected = false;
-  readonly #cookieRate: TokenBucket;
+  readonly #cookieRate = new Allowance(1, dtlsCookiesPerSecMax, dtlsCookieBurstMax);
   /** Apart, so that strangers cannot use up what the party needs. */
-  readonly #vouchedRate: TokenBucket;
-  readonly #strangerRate: TokenBucket;
+  readonly #vouchedRate = new Allowance(1, dtlsHandshakesPerSecMax, dtlsHandshakeBurstMax);
+  readonly #strangerRate = new Allowance(1, dtlsHandshakesPerSecMax, dtlsHandshakeBurstMax);
 
   constructor(parts: SideParts) {
     this.#parts = parts;
-    const { nowMs } = parts;
-    this.#cookieRate = new TokenBucket(dtlsCookieBurstMax, dtlsCookiesPerSecMax, nowMs);
-    this.#vouchedRate = new TokenBucket(dtlsHandshakeBurstMax, dtlsHandshakesPerSecMax, nowMs);
-    this.#strangerRate = new TokenBucket(dtlsHandshakeBurstMax, dtlsHandshakesPerSecMax, nowMs);
   }
 
   aim(): readonly DtlsAction[] {
@@ -145,7 +141,7 @@ export class ServerSide implements AssociationSide {
       this.#parts.counts.ignored++;
       return [];
     }
-    if (!this.#cookieRate.take(nowMs)) return this.#limit();
+    if (!this.#cookieRate.take(0, nowMs)) return this.#limit();
     this.#parts.counts.cookies++;
     return sends(source, [encodeHelloVerifyRequest(hello, this.#parts.cookies.bake(nowMs, source, facts))]);
   }
@@ -156,8 +152,7 @@ export class ServerSide implements AssociationSide {
     const isFull = this.#candidates.length >= dtlsHandshakesPendingMax;
     const isCrowded = !isVouched && this.#fromIp(source).length >= dtlsHandshakesPerIpMax;
     if (leaving === undefined && (isFull || isCrowded)) return this.#limit();
-    const rate = isVouched ? this.#vouchedRate : this.#strangerRate;
-    if (!rate.take(nowMs)) return this.#limit();
+    if (!this.#mayBegin(nowMs, isVouched)) return this.#limit();
     if (leaving !== undefined) {
       this.#parts.counts.failures++;
       this.#drop(leaving);
@@ -170,6 +165,12 @@ export class ServerSide implements AssociationSide {
     };
     this.#candidates.push(candidate);
     return this.#receive(nowMs, candidate, greeting.datagram);
+  }
+
+  /** Strangers of all associations have one allowance beside: with many ports they would have as many of the others. */
+  #mayBegin(nowMs: MonotonicMs, isVouched: boolean): boolean {
+    if (isVouched) return this.#vouchedRate.take(0, nowMs);
+    return this.#strangerRate.take(0, nowMs) && this.#parts.strangers.take(0, nowMs);
   }
 
   /** Who has to go so that a newcomer fits in: a stranger for one that is vouched for, else one that makes no progress. */

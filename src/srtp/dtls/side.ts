@@ -1,5 +1,6 @@
 /** What the server's and the client's half of an association have in common. */
 import type { Endpoint } from "../../core/address.ts";
+import type { Allowance } from "../../core/allowance.ts";
 import type { DtlsFailure } from "../../core/plan/plan.ts";
 import type { MonotonicMs } from "../../core/time.ts";
 import type { DtlsAction, DtlsCounts } from "./actions.ts";
@@ -24,6 +25,7 @@ export interface AssociationSide {
 export interface SideParts {
   readonly cookies: CookieJar;
   readonly counts: DtlsCounts;
+  readonly strangers: Allowance;
   readonly nowMs: MonotonicMs;
   /** A new connection with the association's certificate, role and idea of who the peer is. */
   open(hasCookie: boolean): DtlsConnection;

@@ -5,35 +5,39 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Endpoint, parseEndpoint } from "../../../src/core/address.ts";
+import type { LogLevel } from "../../../src/io/log.ts";
 import { compiled } from "../../support/repository.ts";
 
 export interface DaemonWords {
   readonly portMin: number;
   readonly portMax: number;
   readonly io: "epoll" | "dgram";
+  readonly logLevel?: LogLevel;
 }
 
 export class DaemonProcess {
   readonly unixPath: string;
+  readonly ctlPath: string;
   readonly #child: ChildProcess;
   readonly #folder: string;
   #out = "";
   #errors = "";
 
-  private constructor(folder: string, { portMin, portMax, io }: DaemonWords) {
+  private constructor(folder: string, { portMin, portMax, io, logLevel = "error" }: DaemonWords) {
     this.#folder = folder;
     this.unixPath = join(folder, "rtpproxy.sock");
+    this.ctlPath = join(folder, "ctl.sock");
     const settings = {
       "listen-ng": ["127.0.0.1:0"],
       "listen-rtpproxy": ["udp:127.0.0.1:0", "tcp:127.0.0.1:0", `unix:${this.unixPath}`],
       "listen-http": ["127.0.0.1:0"],
-      ctl: [join(folder, "ctl.sock")],
+      ctl: [this.ctlPath],
       "port-min": [String(portMin)],
       "port-max": [String(portMax)],
       "delete-delay": ["0"],
       workers: ["1"],
       io: [io],
-      "log-level": ["error"],
+      "log-level": [logLevel],
     };
     const words = Object.entries(settings).flatMap(([key, values]) =>
       values.flatMap((value) => [`--${key}`, value]),
@@ -74,12 +78,23 @@ export class DaemonProcess {
     assert.equal(this.#child.exitCode ?? this.#child.signalCode, null, `it ended: ${this.#errors}`);
   }
 
+  /** The lines of the log so far. */
+  logLines(): readonly Readonly<Record<string, unknown>>[] {
+    const lines = this.#out.split("\n").filter((line) => line.startsWith("{") && line.endsWith("}"));
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  async metricsPage(): Promise<string> {
+    const { ip, port } = this.#endpoint(/http +http:\/\/([^/]+)/);
+    return (await fetch(`http://${ip}:${port}/metrics`)).text();
+  }
+
   /** Sums of the metrics, by name without labels. */
   async metrics(): Promise<ReadonlyMap<string, number>> {
-    const { ip, port } = this.#endpoint(/http +http:\/\/([^/]+)/);
-    const text = await (await fetch(`http://${ip}:${port}/metrics`)).text();
     const sums = new Map<string, number>();
-    for (const [, name = "", value] of text.matchAll(/^([a-z_]+)(?:\{.*\})? (\S+)$/gm)) {
+    for (const [, name = "", value] of (await this.metricsPage()).matchAll(
+      /^([a-z_]+)(?:\{.*\})? (\S+)$/gm,
+    )) {
       sums.set(name, (sums.get(name) ?? 0) + Number(value));
     }
     return sums;

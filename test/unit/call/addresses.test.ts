@@ -267,9 +267,30 @@ suite("call: addresses", (test) => {
     assert.equal(lab.settingsOf(toBob).learning.isStrict, false);
   });
 
-  test("strict by configuration holds for every party that spoke", () => {
+  test("strict by configuration holds for every leg, and leaves other words as they are", () => {
     const lab = new Lab({ options: { isStrict: true } });
-    lab.body(offer());
-    assert.equal(lab.settingsOf(portIn(lab.body(answer()))).learning.isStrict, true);
+    const learning = {
+      isAsymmetric: true,
+      isStrict: false,
+      followsAnySource: true,
+      mode: "immediate",
+    } as const;
+    const toBob = portIn(lab.body(offer({ options: { learning } })));
+    assert.equal(lab.settingsOf(toBob).learning.isStrict, true);
+    const toAlice = portIn(lab.body(answer()));
+    assert.deepEqual(lab.settingsOf(toAlice).learning, { ...learning, isStrict: true });
+    lab.body(answer());
+    assert.equal(lab.settingsOf(toBob).learning.isStrict, true);
+  });
+
+  test("a pair knows its place in its call until it is closed", () => {
+    const lab = new Lab();
+    const toBob = lab.pairOf(portIn(lab.body(offer({ callId: "where" }))));
+    const toAlice = lab.pairOf(portIn(lab.body(answer({ callId: "where" }))));
+    const place = { callId: "where", media: 1, type: "audio" };
+    assert.deepEqual(lab.calls.placeOf(toAlice), { ...place, leg: 1, tag: "alice" });
+    assert.deepEqual(lab.calls.placeOf(toBob), { ...place, leg: 2, tag: "bob" });
+    lab.calls.kill(lab.nowMs, "where");
+    assert.equal(lab.calls.placeOf(toBob), undefined);
   });
 });

@@ -128,4 +128,17 @@ suite("call: state as bytes", (test) => {
     const reply = actions.find((action) => action.kind === "reply")?.reply;
     assert.ok(reply?.kind === "sdp" && portIn(reply.sdp) > 0);
   });
+
+  test("a body that went through before is still known after a restart, whatever the new process drew", () => {
+    const lab = secureLab();
+    const loopProtect = { loopProtect: true };
+    const body = lab.body(offer({ callId: "first", options: loopProtect }));
+    const before = lab.calls.snapshot();
+    const restored = secureLab();
+    restored.calls.restore({ ...before, loopMark: "0123456789ab" });
+    assert.equal(restored.calls.snapshot().loopMark, "0123456789ab");
+    restored.calls.restore(before);
+    assert.deepEqual(restored.calls.snapshot(), before);
+    assert.equal(restored.body(offer({ callId: "second", sdp: body, options: loopProtect })), body);
+  });
 });

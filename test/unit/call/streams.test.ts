@@ -61,6 +61,14 @@ function portOf(reply: CallReply): number {
 }
 
 suite("call: rtpproxy streams", (test) => {
+  test("strict by configuration holds for sessions of rtpproxy too", () => {
+    const lab = new Lab({ options: { isStrict: true } });
+    const toCallee = portOf(lab.ask(update({ options: { isAsymmetric: true } })));
+    const toCaller = portOf(lab.ask(lookup()));
+    for (const port of [toCallee, toCaller]) assert.equal(lab.settingsOf(port).learning.isStrict, true);
+    assert.equal(lab.settingsOf(toCaller).learning.isAsymmetric, true);
+  });
+
   test("U makes the session and replies where the callee sends; L where the caller does", () => {
     const lab = new Lab();
     const first = lab.ask(update());

@@ -55,7 +55,10 @@ suite("config/resolve", (test) => {
       coalesce: "on",
       trustedMedia: [],
       signallingProxies: [],
+      settleTimeMs: 3_000,
       strict: false,
+      relearnAfterSilenceMs: 0,
+      replayMemoryBytes: 8 * 1024 * 1024,
       logLevel: "info",
       pidfile: undefined,
     });
@@ -95,6 +98,17 @@ suite("config/resolve", (test) => {
     assert.equal(resolved.listenHttp, undefined);
     assert.deepEqual(resolved.listenNg, []);
     assert.deepEqual(resolved.listenRtpproxy, []);
+  });
+
+  test("seconds and MiB are held in milliseconds and bytes, within their bounds", () => {
+    const given = { settleTimeMs: "5", relearnAfterSilenceMs: "90", replayMemoryBytes: "0" };
+    const { settleTimeMs, relearnAfterSilenceMs, replayMemoryBytes } = config(commandLine(given));
+    assert.deepEqual([settleTimeMs, relearnAfterSilenceMs, replayMemoryBytes], [5_000, 90_000, 0]);
+    assert.equal(config(commandLine({ replayMemoryBytes: "64" })).replayMemoryBytes, 64 * 1024 * 1024);
+    assert.deepEqual(problems(commandLine({ settleTimeMs: "0", replayMemoryBytes: "1025" })), [
+      'command line: settle-time: "0" is not right; wanted is a whole number from 1 to 60 (s)',
+      'command line: replay-memory: "1025" is not right; wanted is a whole number from 0 to 1024 (MiB)',
+    ]);
   });
 
   test("the result is frozen", () => {

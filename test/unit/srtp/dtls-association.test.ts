@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { DtlsAssociation } from "../../../src/srtp/dtls/association.ts";
+import type { DtlsAction, DtlsAssociation } from "../../../src/srtp/dtls/association.ts";
 import { fuzzRuns } from "../../support/fuzz-runs.ts";
 import { Chance } from "../../support/simulation/chance.ts";
 import { suite } from "../../support/suite.ts";
@@ -212,6 +212,14 @@ suite("dtls server", (test) => {
     assert(house.counts.handshakes >= 100, `${house.counts.handshakes}`);
   });
 
+  test("strangers of all associations together begin handshakes at a bounded rate", () => {
+    const { house, server } = serverRig();
+    while (house.strangers.take(0, 0));
+    assert.deepEqual(comeWithCookie(server, 0, "203.0.113.9:5", 9), []);
+    assert.equal(house.counts.handshakes, 0);
+    assert.equal(house.counts.limited, 1);
+  });
+
   test("another ClientHello from a place with a handshake needs a cookie, and replaces it then", () => {
     const { engine, server } = serverRig();
     server.handlePacket(at(0), place(phone), clientHello(101), true);
@@ -362,6 +370,34 @@ suite("dtls client", (test) => {
     assert.deepEqual(client.aim(at(5), place(phone)), []);
   });
 
+  test("a port that is followed and leads nowhere costs nothing, and is followed once", () => {
+    const { client, house } = clientRig();
+    client.aim(at(0), place(phone));
+    const forged = place("192.0.2.7:4444");
+    const again = client.handlePacket(at(2), forged, serverHelloOf(66), false);
+    assert(again[0]?.kind === "send" && again[0].to.port === place(phone).port);
+    assert.deepEqual(kinds(again), ["send"]);
+    assert.equal(house.counts.failures, 1);
+    assert.deepEqual(client.handlePacket(at(3), forged, serverHelloOf(66), false), []);
+    assert.deepEqual(kinds(client.handlePacket(at(4), place(phone), serverHelloOf(101), true)), ["send"]);
+    assert.deepEqual(kinds(client.handlePacket(at(5), place(phone), finished, true)), ["connected"]);
+  });
+
+  test("a port that is followed and falls silent is left after 3 s", () => {
+    const { client, engine } = clientRig();
+    client.aim(at(0), place(phone));
+    client.handlePacket(at(2), place("192.0.2.7:4444"), serverHelloOf(101), false);
+    let again: readonly DtlsAction[] = [];
+    let nowMs = 2;
+    while (nowMs < 3_002) {
+      nowMs = client.nextDeadlineMs()!;
+      engine.nowMs = nowMs;
+      again = client.handleTimeout(at(nowMs));
+    }
+    assert.equal(nowMs, 3_002);
+    assert(again[0]?.kind === "send" && again[0].to.port === place(phone).port);
+  });
+
   test("a vouched source is heard wherever it is", () => {
     const { client } = clientRig();
     client.aim(at(0), place(phone));
@@ -380,21 +416,25 @@ suite("dtls client", (test) => {
     assert.equal(Buffer.from(again!.subarray(60, 65)).toString("latin1"), "\u0004abcd");
   });
 
-  test("a wrong certificate ends the handshake; another begins half a minute after the first", () => {
+  test("a wrong certificate ends the handshake; others begin 1, 2, 4 s after, half a minute at most", () => {
     const { client, engine, house } = clientRig();
     client.aim(at(0), place(phone));
     const end = client.handlePacket(at(10), place(phone), serverHelloOf(66), true);
     assert.deepEqual(kinds(end), ["failed wrong-certificate"]);
     assert.equal(engine.connections.length, 0);
     assert.deepEqual(client.aim(at(11), place(phone)), []);
-    assert.equal(client.nextDeadlineMs(), 30_000);
-    assert.deepEqual(kinds(client.handleTimeout(at(30_000))), ["send"]);
-    assert.deepEqual(kinds(client.handlePacket(at(30_010), place(phone), serverHelloOf(66), true)), []);
-    assert.equal(house.counts.failures, 2);
+    let nowMs = 10;
+    for (const pauseMs of [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]) {
+      assert.equal(client.nextDeadlineMs(), nowMs + pauseMs);
+      nowMs += pauseMs;
+      assert.deepEqual(kinds(client.handleTimeout(at(nowMs))), ["send"]);
+      assert.deepEqual(kinds(client.handlePacket(at(nowMs), place(phone), serverHelloOf(66), true)), []);
+    }
+    assert.equal(house.counts.failures, 8);
     // A new target is worth a try at once.
-    assert.deepEqual(kinds(client.aim(at(30_020), place("192.0.2.8:7"))), ["send"]);
-    client.handlePacket(at(30_030), place("192.0.2.8:7"), serverHelloOf(101), true);
-    assert.deepEqual(kinds(client.handlePacket(at(30_040), place("192.0.2.8:7"), finished, true)), [
+    assert.deepEqual(kinds(client.aim(at(nowMs + 20), place("192.0.2.8:7"))), ["send"]);
+    client.handlePacket(at(nowMs + 30), place("192.0.2.8:7"), serverHelloOf(101), true);
+    assert.deepEqual(kinds(client.handlePacket(at(nowMs + 40), place("192.0.2.8:7"), finished, true)), [
       "connected",
     ]);
   });

@@ -1,6 +1,8 @@
 /** Associations over a network in memory, with either engine; and a clock that is moved by hand. */
 import type { Endpoint } from "../../../src/core/address.ts";
 import { parseEndpoint } from "../../../src/core/address.ts";
+import { Allowance } from "../../../src/core/allowance.ts";
+import { dtlsStrangersBurstMax, dtlsStrangersPerSecMax } from "../../../src/core/limits.ts";
 import type { Fingerprint } from "../../../src/core/plan/security.ts";
 import type { MonotonicMs } from "../../../src/core/time.ts";
 import { systemDigests } from "../../../src/io/digests.ts";
@@ -25,6 +27,7 @@ export class House {
   readonly certificates: Certificates;
   readonly cookies: CookieJar;
   readonly counts: DtlsCounts = makeDtlsCounts();
+  readonly strangers = new Allowance(1, dtlsStrangersPerSecMax, dtlsStrangersBurstMax);
 
   constructor(engine: DtlsEngine, seed = 1) {
     this.engine = engine;
@@ -37,13 +40,14 @@ export class House {
   }
 
   associate(role: "client" | "server", fingerprints: readonly Fingerprint[], nowMs = 0): DtlsAssociation {
-    const { engine, certificates, cookies, counts } = this;
+    const { engine, certificates, cookies, counts, strangers } = this;
     const certificate = certificates.current();
     return new DtlsAssociation({
       engine,
       certificates,
       cookies,
       counts,
+      strangers,
       role,
       certificate,
       fingerprints,

@@ -1,6 +1,7 @@
 /** A control room with everything around it played by the test. */
 import { Buffer } from "node:buffer";
 import type { CallReply, CallRequest, RequestId } from "../../../../src/call/requests.ts";
+import type { SourceReader } from "../../../../src/control/ng/handover-words.ts";
 import type { Instant } from "../../../../src/control/ng/instant.ts";
 import { type ControlSource, type NgAction, NgControl } from "../../../../src/control/ng/server.ts";
 import type { ServerStatistics } from "../../../../src/control/ng/server-statistics.ts";
@@ -54,7 +55,13 @@ export class Rig {
   nowMs = 1_000;
   #requests = 0;
 
-  constructor(options: { readonly replyCache?: ReplyCache; readonly statistics?: ServerStatistics } = {}) {
+  constructor(
+    options: {
+      readonly replyCache?: ReplyCache;
+      readonly statistics?: ServerStatistics;
+      readonly sources?: SourceReader;
+    } = {},
+  ) {
     const counters: CounterReader = {
       read: (pair: PairId) => this.pairs.get(pair),
       lastPacketAt: (pair: PairId) => this.pairs.get(pair)?.rtp.lastPacketAt,
@@ -66,6 +73,7 @@ export class Rig {
         if (options.statistics === undefined) throw new Error("no statistics in this test");
         return options.statistics;
       },
+      ...(options.sources === undefined ? {} : { sources: options.sources }),
       ...(options.replyCache === undefined ? {} : { replyCache: options.replyCache }),
     });
   }
