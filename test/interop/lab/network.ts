@@ -6,13 +6,10 @@
  *       caller  .61-.63        callee .71-.73      trunk .50 SIP, .51 in its SDP, .52 sends and receives media;
  *                                                        10.98.0.52 does so from a network of its own
  *       nat     .40 masquerading 10.99.200.0/24: phone .2, desk .3
- *
- * A shell, the janitor, waits for the end of its input. It ends whatever runs in the namespaces and removes them, also
- * when the test process was killed.
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { hostUp, Namespaces } from "./namespaces.ts";
 
 const run = promisify(execFile);
 
@@ -62,42 +59,16 @@ const privateHosts: Readonly<Record<string, string>> = {
 };
 const privateGateway = "10.99.200.1";
 
-const janitorScript = `
-read -r nothing
-for name in "$@"; do
-  for pid in $(ip netns pids "$name" 2>/dev/null); do kill -TERM "$pid" 2>/dev/null; done
-done
-for attempt in 1 2 3 4 5 6 7 8 9 10; do
-  left=; for name in "$@"; do left="$left$(ip netns pids "$name" 2>/dev/null)"; done
-  [ -z "$left" ] && break
-  sleep 0.1
-done
-for name in "$@"; do
-  for pid in $(ip netns pids "$name" 2>/dev/null); do kill -KILL "$pid" 2>/dev/null; done
-  ip netns del "$name" 2>/dev/null
-done
-true`;
-
 export class Network {
-  private readonly prefix: string;
-  private readonly janitor: ChildProcess;
+  private readonly namespaces: Namespaces;
 
-  private constructor(prefix: string, janitor: ChildProcess) {
-    this.prefix = prefix;
-    this.janitor = janitor;
+  private constructor(namespaces: Namespaces) {
+    this.namespaces = namespaces;
   }
 
-  /** Names the namespaces after this process, so that several runs stand side by side. */
   static async raise(label: string): Promise<Network> {
-    const prefix = `rtpferry-${process.pid}-${label}`;
-    const names = [...Object.keys(publicHosts), ...Object.keys(privateHosts), "switch"].map(
-      (host) => `${prefix}-${host}`,
-    );
-    const janitor = spawn("sh", ["-c", janitorScript, "janitor", ...names], {
-      stdio: ["pipe", "ignore", "inherit"],
-      detached: true,
-    });
-    const network = new Network(prefix, janitor);
+    const hosts = [...Object.keys(publicHosts), ...Object.keys(privateHosts), "switch"];
+    const network = new Network(await Namespaces.add(label, hosts));
     try {
       await network.build();
     } catch (error) {
@@ -108,40 +79,32 @@ export class Network {
   }
 
   namespace(host: HostName | "switch"): string {
-    return `${this.prefix}-${host}`;
+    return this.namespaces.name(host);
   }
 
   /** Ends what still runs in the namespaces and removes them. */
-  async drop(): Promise<void> {
-    if (this.janitor.exitCode !== null) return;
-    const ended = once(this.janitor, "exit");
-    this.janitor.stdin?.end("\n");
-    await ended;
+  drop(): Promise<void> {
+    return this.namespaces.drop();
   }
 
   private async build(): Promise<void> {
-    await ipBatch([
-      ...[...Object.keys(publicHosts), ...Object.keys(privateHosts), "switch"].map(
-        (host) => `netns add ${this.prefix}-${host}`,
-      ),
-    ]);
-    await this.inside("switch", [
+    await this.namespaces.inside("switch", [
       "link set lo up",
       "link add public type bridge",
       "link set public up",
       "link add private type bridge",
       "link set private up",
-      ...Object.keys(publicHosts).flatMap((host) => this.cable(host, "eth0", "public")),
-      ...this.cable("nat", "eth1", "private"),
-      ...Object.keys(privateHosts).flatMap((host) => this.cable(host, "eth0", "private")),
+      ...Object.keys(publicHosts).flatMap((host) => this.namespaces.cable(host, "eth0", "public")),
+      ...this.namespaces.cable("nat", "eth1", "private"),
+      ...Object.keys(privateHosts).flatMap((host) => this.namespaces.cable(host, "eth0", "private")),
     ]);
     for (const [host, addresses] of Object.entries(publicHosts)) {
-      await this.inside(host as HostName, hostUp("eth0", addresses));
+      await this.namespaces.inside(host, hostUp("eth0", addresses));
     }
-    await this.inside("core", [`route add ${farTrunkNetwork} dev eth0`]);
-    await this.inside("nat", hostUp("eth1", [`${privateGateway}/24`]));
+    await this.namespaces.inside("core", [`route add ${farTrunkNetwork} dev eth0`]);
+    await this.namespaces.inside("nat", hostUp("eth1", [`${privateGateway}/24`]));
     for (const [host, own] of Object.entries(privateHosts)) {
-      await this.inside(host as HostName, [
+      await this.namespaces.inside(host, [
         ...hostUp("eth0", [own]),
         `route add default via ${privateGateway}`,
       ]);
@@ -163,35 +126,4 @@ export class Network {
     ];
     await run("ip", ["netns", "exec", nat, "nft", rules.join("; ")]);
   }
-
-  private cable(host: string, link: string, bridge: string): readonly string[] {
-    const port = `${host}-${link}`;
-    return [
-      `link add ${port} type veth peer name ${link} netns ${this.prefix}-${host}`,
-      `link set ${port} master ${bridge} up`,
-    ];
-  }
-
-  private inside(host: HostName | "switch", commands: readonly string[]): Promise<void> {
-    return ipBatch(commands, ["-n", this.namespace(host)]);
-  }
-}
-
-function hostUp(link: string, addresses: readonly string[]): readonly string[] {
-  return [
-    "link set lo up",
-    `link set ${link} up`,
-    ...addresses.map((one) => `addr add ${one} dev ${link}${one.includes(":") ? " nodad" : ""}`),
-  ];
-}
-
-async function ipBatch(commands: readonly string[], options: readonly string[] = []): Promise<void> {
-  const child = spawn("ip", [...options, "-batch", "-"], { stdio: ["pipe", "ignore", "pipe"] });
-  let complaint = "";
-  child.stderr.on("data", (chunk: Buffer) => {
-    complaint += chunk.toString();
-  });
-  child.stdin.end(`${commands.join("\n")}\n`);
-  const [code] = (await once(child, "close")) as [number];
-  if (code !== 0) throw new Error(`ip ${options.join(" ")} -batch: ${complaint.trim()}`);
 }
