@@ -16,7 +16,7 @@ export class StreamCrypto {
       arena: arena.bytes,
       offset: arena.reserve(streamCryptoBytes),
       handlesMax: srtpHandlesMax(2 * streams.length),
-      mac: "sha",
+      way: "kept",
     });
     this.#crypto = new PacketCrypto(engine, arena.bytes, 2 * streams.length);
     for (const [index, { fromKey, toKey }] of streams.entries()) {

@@ -1,9 +1,15 @@
 /** What the relay is told about a pair: the whole wanted state, worked out anew from the call's state. */
 import { type Endpoint, familyOf, type IpAddress } from "../core/address.ts";
-import { formatsPerMediaMax, hintsPerSlotMax, siblingsPerSlotMax } from "../core/limits.ts";
+import {
+  formatsPerMediaMax,
+  hintsPerSlotMax,
+  remoteCandidatesPerLegMax,
+  siblingsPerSlotMax,
+} from "../core/limits.ts";
 import type { PairId, PairSettings, PayloadClock, SourceHint } from "../core/plan/plan.ts";
 import type { IceSettings } from "../core/plan/security.ts";
 import type { AddressJudge } from "./address-judge.ts";
+import { carrierIndex } from "./bundle.ts";
 import { counterpartIndex } from "./counterpart.ts";
 import { transportSettings } from "./secure-settings.ts";
 import { activePeer, type CallState, type LegState, type MediaState, type PairState } from "./state.ts";
@@ -38,7 +44,7 @@ export function pairSettings(
     learning: leg.learning,
     siblings: siblings(leg, index),
     security,
-    ice: ice === undefined ? undefined : reachable(ice, from, judge),
+    ice: ice === undefined ? undefined : withinShare(leg, reachable(ice, from, judge)),
     bundle,
   };
 }
@@ -107,6 +113,18 @@ function canReach(ip: IpAddress, from: IpAddress, judge: AddressJudge): boolean 
 function reachable(ice: IceSettings, from: IpAddress, judge: AddressJudge): IceSettings {
   const candidates = ice.candidates.filter(({ endpoint }) => canReach(endpoint.ip, from, judge));
   return candidates.length === ice.candidates.length ? ice : { ...ice, candidates };
+}
+
+/** Without a bundle every m-line has an agent of its own, and one call's agents must not take all of the time there is. */
+function withinShare(leg: LegState, ice: IceSettings): IceSettings {
+  let agents = 0;
+  for (const [at, media] of leg.media.entries()) {
+    if (media.ice !== undefined && media.pair !== undefined && carrierIndex(leg, at) === at) agents++;
+  }
+  const share = Math.floor(remoteCandidatesPerLegMax / Math.max(1, agents));
+  if (ice.candidates.length <= share) return ice;
+  const best = [...ice.candidates].sort((a, b) => b.priority - a.priority);
+  return { ...ice, candidates: best.slice(0, share) };
 }
 
 function rtcpEndpoint(

@@ -60,6 +60,8 @@ export const cryptoLinesPerMediaMax = 32;
 export const fingerprintsPerMediaMax = 16;
 /** SDP: ICE candidates of one m-line; a host with many interfaces gathers some dozen. */
 export const remoteCandidatesPerMediaMax = 64;
+/** ICE: candidates of all m-lines of one leg that are tried; beyond, each m-line has its share, the best ones. */
+export const remoteCandidatesPerLegMax = 256;
 /** SDP: a=ssrc numbers of one m-line: simulcast with repair streams has at most 9. */
 export const ssrcsPerMediaMax = 16;
 
@@ -302,3 +304,24 @@ export const turnPendingSendsMax = 256;
 export const turnBindAttemptsMax = 64;
 /** TURN: ports left over beside single relays before they are drawn again; a port that is drawn from few is guessed. */
 export const turnSparePortsMin = 16;
+
+/** TURN: sockets of one worker that clients speak to; each address of a wildcard and of behaviour discovery has one. */
+export const turnListenersMax = 64;
+/** TURN: relay sockets of one worker beside two for each allocation: reserved ones, and those on their way elsewhere. */
+export const turnSpareRelaysMax = 4_096;
+/** TURN: datagrams read from one listener before other sockets get their turn; all clients of a worker share it. */
+export const turnReadsPerTurnMax = 32;
+/** TURN: records of main's a worker carries out between two batches of packets. */
+export const turnCommandsPerTurnMax = 64;
+/** TURN: requests of a worker taken in one turn of the main thread: a few milliseconds, so that control stays answered. */
+export const turnRequestsPerTurnMax = 64;
+/** TURN: requests a worker may have waiting for main, and of these those of clients without an allocation. */
+export const turnRequestRecords = 512;
+export const turnStrangersWaitingMax = 384;
+/** TURN: and of these those of one address without an allocation, or of one client with one. */
+export const turnWaitingPerStrangerMax = 128;
+export const turnWaitingPerClientMax = 32;
+/** TURN: replies and packets of streams that wait for a worker whose ring is full; further ones are lost. */
+export const turnRepliesWaitingMax = 4_096;
+/** TURN: clients heard from a new place that main is still to be told of; of others it learns with their next request. */
+export const turnMovesWaitingMax = 1_024;

@@ -4,20 +4,27 @@
  */
 import { pendingCommandsMax } from "../core/limits.ts";
 import { type Command, encodeCommand } from "./commands.ts";
-import type { WorkerLink } from "./driver.ts";
+import type { RecordWriter, WorkerLink } from "./driver.ts";
 
 /** Written commands are taken out of the list in lots, since each taking out moves all others. */
 const forgetAfter = 1_024;
 
-export class CommandQueue {
-  readonly #link: WorkerLink;
+export interface QueueParts<Record> {
+  readonly ring: RecordWriter;
+  encode(words: Int32Array, at: number, record: Record): void;
+  /** Makes the worker look at the ring soon. */
+  wake(): void;
+}
+
+export class RecordQueue<Record> {
+  readonly #parts: QueueParts<Record>;
   readonly #limit: number;
   /** Those before `#next` are in the ring already. */
-  readonly #waiting: Command[] = [];
+  readonly #waiting: Record[] = [];
   #next = 0;
 
-  constructor(link: WorkerLink, limit: number = pendingCommandsMax) {
-    this.#link = link;
+  constructor(parts: QueueParts<Record>, limit: number = pendingCommandsMax) {
+    this.#parts = parts;
     this.#limit = limit;
   }
 
@@ -30,9 +37,9 @@ export class CommandQueue {
     return this.waitingCount >= this.#limit / 2;
   }
 
-  submit(command: Command): void {
+  submit(command: Record): void {
     if (this.#waiting.length === 0 && this.#write(command)) {
-      this.#link.wake();
+      this.#parts.wake();
       return;
     }
     this.#waiting.push(command);
@@ -47,7 +54,7 @@ export class CommandQueue {
       written++;
     }
     if (this.#next === this.#waiting.length || this.#next >= forgetAfter) this.#forgetWritten();
-    if (written > 0) this.#link.wake();
+    if (written > 0) this.#parts.wake();
   }
 
   #forgetWritten(): void {
@@ -55,11 +62,18 @@ export class CommandQueue {
     this.#next = 0;
   }
 
-  #write(command: Command): boolean {
-    const at = this.#link.commands.begin();
+  #write(record: Record): boolean {
+    const { ring } = this.#parts;
+    const at = ring.begin();
     if (at < 0) return false;
-    encodeCommand(this.#link.commands.words, at, command);
-    this.#link.commands.commit();
+    this.#parts.encode(ring.words, at, record);
+    ring.commit();
     return true;
+  }
+}
+
+export class CommandQueue extends RecordQueue<Command> {
+  constructor(link: WorkerLink, limit?: number) {
+    super({ ring: link.commands, encode: encodeCommand, wake: () => link.wake() }, limit);
   }
 }

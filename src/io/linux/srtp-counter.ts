@@ -36,7 +36,7 @@ const roundKeyWordsOf = (rounds: number): number => 4 * (rounds + 2);
 /**
  * One call a packet, of the function that OpenSSL itself calls where the processor has instructions for AES. Round keys
  * are copied to where the call finds them: that takes them from memory all at once, and their address is always the
- * same. Measured over a thousand contexts in turn this costs a quarter of an EVP context's way.
+ * same. Measured over a thousand contexts in turn a packet costs half a microsecond less than with EVP contexts.
  *
  * This relies on a function that OpenSSL does not document, on x64. The self test at start tells whether it is there
  * and does what it should.

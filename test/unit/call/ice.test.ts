@@ -153,6 +153,29 @@ suite("call: hostile ICE", (test) => {
     assert.equal(lab.settingsOf(port).ice?.candidates.length, 64);
   });
 
+  test("many m-lines without a bundle share what one leg may try, the best candidates first", () => {
+    const lab = new Lab();
+    const candidates = Array.from(
+      { length: 60 },
+      (_, at) => `candidate:${at} 1 UDP ${at + 1} 192.0.2.1 ${2_000 + at} typ host`,
+    );
+    const media = Array.from({ length: 8 }, (_, at) => ({
+      port: 4_000 + 2 * at,
+      ice: { ufrag: `alice${at}`, candidates },
+    }));
+    const toBob = lab.body(offer({ sdp: body({ media }) }));
+    const answers = media.map(({ port }, at) => ({ port, ice: { ufrag: `bobs${at}` } }));
+    const toAlice = read(lab.body(answer({ sdp: body({ ip: "203.0.113.6", media: answers }) })));
+    assert.equal(read(toBob).media.length, 8);
+    for (const { port } of toAlice.media) {
+      const told = lab.settingsOf(port).ice?.candidates.map(({ priority }) => priority);
+      assert.deepEqual(
+        told,
+        Array.from({ length: 32 }, (_, at) => 60 - at),
+      );
+    }
+  });
+
   test("half of ICE is none", () => {
     const lab = new Lab();
     const half = alice().replace(/a=ice-pwd:\S+\r\n/, "");
