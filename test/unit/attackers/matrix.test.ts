@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { cells, coverage, measure, overrideCells } from "../../support/attackers/matrix.ts";
+import { fuzzRuns } from "../../support/fuzz-runs.ts";
 import { suite } from "../../support/suite.ts";
 
 /** Codes that no history of one leg can meet: the first is the relay's own, the second stands for no proof. */
@@ -15,6 +16,8 @@ suite("attackers: every class by every state", (test) => {
   }
 
   test("the histories meet every verdict, note, evidence and claim", () => {
+    // A smaller run, as mutations get, misses what is rare.
+    if (fuzzRuns(100) < 100) return;
     assert.deepEqual(coverage.missing(unreachable), []);
     assert.ok(coverage.replays > 0);
   });
