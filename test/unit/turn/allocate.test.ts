@@ -205,6 +205,9 @@ suite("turn: allocate", (test) => {
       "203.0.113.1:50000",
       "[2001:db8:1::1]:50001",
     ]);
+    const dual = [turnAttribute.additionalAddressFamilyOfCoturn, Uint8Array.of(2, 0, 0, 0)] as const;
+    const bothOfOld = assertSuccess(new Phone(new TurnRig(), here).allocate(dual));
+    assert.equal(addressesOf(bothOfOld, turnAttribute.xorRelayedAddress).length, 2);
     const onlyFour = assertSuccess(
       new Phone(new TurnRig({ families: [4] }), here).allocate(family("additional", 2)),
     );
