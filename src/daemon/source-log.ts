@@ -30,15 +30,16 @@ const ofAll = { burst: sourceLinesBurstMax, perSec: sourceLinesPerSecMax };
 /** Time from the first line left out to the summary. */
 const summaryMs = 10_000;
 
-/** Worth a line in any log; the rest is for whoever looks closely. */
-const tellsAlways: ReadonlySet<SourceNote> = new Set(["switched", "rolled-back", "struck"]);
+/** Worth a line in any log, with room of their own; the rest is for whoever looks closely. */
+const moves: ReadonlySet<SourceNote> = new Set(["switched", "rolled-back"]);
 
 export class SourceLog {
   readonly history = new SourceHistory();
   readonly #parts: SourceLogParts;
-  /** Lines of each level have their own, or the details would use up the room of what matters. */
-  readonly #info = new LineBudget(perCall, ofAll);
-  readonly #debug = new LineBudget(perCall, ofAll);
+  /** What an attacker may cause at will must not use up the room of where the party is, nor the details that of both. */
+  readonly #moves = new LineBudget(perCall, ofAll);
+  readonly #strikes = new LineBudget(perCall, ofAll);
+  readonly #details = new LineBudget(perCall, ofAll);
   #summaryAtMs: MonotonicMs | undefined;
 
   constructor(parts: SourceLogParts) {
@@ -47,10 +48,10 @@ export class SourceLog {
 
   tell(nowMs: MonotonicMs, event: SourceNoted): void {
     const record = this.history.note(nowMs, event);
-    const isInfo = tellsAlways.has(event.note);
+    const budget = this.#budgetOf(event.note);
+    const isInfo = budget !== this.#details;
     if (!isInfo && !this.#parts.tellsDebug) return;
     const place = this.#parts.placeOf(event.pair);
-    const budget = isInfo ? this.#info : this.#debug;
     if (!budget.take(nowMs, place?.callId ?? "")) {
       this.#summaryAtMs ??= (nowMs + summaryMs) as MonotonicMs;
       return;
@@ -74,17 +75,19 @@ export class SourceLog {
     if (this.#summaryAtMs === undefined || nowMs < this.#summaryAtMs) return;
     this.#summaryAtMs = undefined;
     const { log } = this.#parts;
-    for (const [budget, isInfo] of [
-      [this.#info, true],
-      [this.#debug, false],
-    ] as const) {
+    for (const budget of [this.#moves, this.#strikes, this.#details]) {
       const { lines, calls, example } = budget.takeUntold(nowMs);
       if (lines === 0) continue;
       const fields = { event: "source-untold" satisfies EventName, lines, calls, callId: example };
       const message = `left out ${lines} lines about media sources of ${calls} ${calls === 1 ? "call" : "calls"}`;
-      if (isInfo) log.warn(fields, message);
-      else log.debug(fields, message);
+      if (budget === this.#details) log.debug(fields, message);
+      else log.warn(fields, message);
     }
+  }
+
+  #budgetOf(note: SourceNote): LineBudget {
+    if (moves.has(note)) return this.#moves;
+    return note === "struck" ? this.#strikes : this.#details;
   }
 }
 

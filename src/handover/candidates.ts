@@ -1,5 +1,6 @@
 /**
- * Sources that wait for a decision: at most eight a slot, two of one network, the least likely gives way.
+ * Sources that wait for a decision: at most eight a slot, two of one network, the least likely gives way; among equals
+ * one that does not go on, or a flood from forged addresses would keep the party out with a packet of each.
  *
  * A candidate is known by its index; the relay keeps its packets under (slot, index). Nothing is allocated.
  */
@@ -14,7 +15,7 @@ import {
 import { isSameEndpoint, isSameNetwork, sourceInto } from "./hints.ts";
 import { candidate, type SlotTable, slotWords, word } from "./slot-table.ts";
 import { isTimely } from "./streams.ts";
-import { candidateIdleMs, plausiblePackets, reorderMax } from "./timing.ts";
+import { candidateIdleMs, plausiblePackets, reorderMax, speakingMs, strayPacketMs } from "./timing.ts";
 
 /** Word index of a candidate's record. */
 export function candidateAt(slot: number, index: number): number {
@@ -35,8 +36,8 @@ export function findCandidate(table: SlotTable, slot: number, source: Int32Array
 }
 
 /**
- * Makes room for the source of `facts`; -1 when all that is there is at least as likely. A network that has its
- * full number gives one of its own.
+ * Makes room for the source of `facts`; -1 when all that is there is likelier, or as likely and goes on. A network that
+ * has its full number gives one of its own.
  */
 export function admitCandidate(
   table: SlotTable,
@@ -66,7 +67,7 @@ export function admitCandidate(
   const isNetworkFull = ofNetwork >= candidatesPerNetworkMax;
   if (isNetworkFull || free < 0) {
     free = isNetworkFull ? weakestOfNetwork : weakest;
-    if (table.words[candidateAt(slot, free) + candidate.rank]! >= likely) return -1;
+    if (!givesWay(table, candidateAt(slot, free), likely, nowMs)) return -1;
     dropCandidate(table, sink, slot, free);
   }
   start(table, candidateAt(slot, free), facts, likely, nowMs);
@@ -156,7 +157,14 @@ function isIdle(table: SlotTable, at: number, nowMs: number): boolean {
   return nowMs - lastAtMs(table, at) >= candidateIdleMs;
 }
 
-/** The one to give way first: lower rank, then fewer packets in a run. */
+/** To one that is likelier at once; to one that is as likely if it is quieter than a stream would be. */
+function givesWay(table: SlotTable, at: number, likely: number, nowMs: number): boolean {
+  const rank = table.words[at + candidate.rank]!;
+  if (rank !== likely) return rank < likely;
+  return nowMs - lastAtMs(table, at) >= (isPlausible(table, at) ? speakingMs : strayPacketMs);
+}
+
+/** The one to give way first: lower rank, then fewer packets in a run, then the one that is quiet for longer. */
 function weaker(table: SlotTable, slot: number, a: number, b: number): number {
   if (a < 0) return b;
   const { words } = table;
@@ -164,7 +172,10 @@ function weaker(table: SlotTable, slot: number, a: number, b: number): number {
   const second = candidateAt(slot, b);
   const byRank = words[second + candidate.rank]! - words[first + candidate.rank]!;
   if (byRank !== 0) return byRank < 0 ? b : a;
-  return words[second + candidate.packets]! < words[first + candidate.packets]! ? b : a;
+  const isEither = !isPlausible(table, first) || !isPlausible(table, second);
+  const byPackets = words[second + candidate.packets]! - words[first + candidate.packets]!;
+  if (isEither && byPackets !== 0) return byPackets < 0 ? b : a;
+  return lastAtMs(table, second) < lastAtMs(table, first) ? b : a;
 }
 
 function start(table: SlotTable, at: number, facts: PacketFacts, likely: number, nowMs: number): void {

@@ -27,6 +27,7 @@ import { real, slotFlag, slotWords, word } from "./slot-table.ts";
 import { aimRtcp, setTarget } from "./targets.ts";
 import { doubtfulTargetMs, newGenerationMs, supersededMs } from "./timing.ts";
 import { leaveIce } from "./vouching.ts";
+import { isTargetWaiting, moveTargetLater, stopWaiting } from "./waiting-target.ts";
 
 const nowhere = new Int32Array(5);
 
@@ -88,7 +89,7 @@ function renewTarget(ground: Ground, slot: number, before: SlotSettings, nowMs: 
   if (keepsTarget(settings)) {
     if (target[4] !== 0 || !isProven(ground, slot)) setTarget(ground, slot, target, 0);
   } else if (isProven(ground, slot)) {
-    if (isChanged && hasMoved(ground, slot, before, settings)) setTarget(ground, slot, target, 0);
+    if (isChanged) followSignalling(ground, slot, before, nowMs);
   } else {
     if (isChanged) setFlag(ground, slot, slotFlag.targetByPresence, false);
     if (isRtcp(ground, slot)) aimRtcp(ground, slot);
@@ -113,17 +114,24 @@ function aimUnproven(ground: Ground, slot: number, settings: SlotSettings, nowMs
 }
 
 /**
- * The new SDP moves the target of a proven leg at once if the old one was exactly what SDP said (no NAT between) and
- * only its port changed, or if the new address is worth something and the proven source no longer fits.
+ * The new SDP moves the target of a proven leg if its source was exactly where the old one said, or if the new address is
+ * worth something and the source no longer fits: at once where only the port of a party without NAT changed.
  */
-function hasMoved(ground: Ground, slot: number, before: SlotSettings, settings: SlotSettings): boolean {
+function followSignalling(ground: Ground, slot: number, before: SlotSettings, nowMs: number): void {
   const { words } = ground.table;
+  const settings = ground.settings[slot]!;
   const { target } = settings;
-  if (target[4] === 0) return false;
-  const wasPlain = isSameEndpoint(words, provenAt(slot), before.target, 0);
-  if (wasPlain && isSameIp(before.target, 0, target, 0)) return true;
-  if (!isUsable(settings, target)) return false;
-  return wasPlain || hasFlag(ground, slot, slotFlag.lostFit);
+  const isStillPlain = isTargetWaiting(ground, slot) && !hasFlag(ground, slot, slotFlag.targetIsGuess);
+  const wasPlain = isStillPlain || isSameEndpoint(words, provenAt(slot), before.target, 0);
+  stopWaiting(ground, slot);
+  if (target[4] === 0) return;
+  if (wasPlain && isSameIp(before.target, 0, target, 0)) {
+    setTarget(ground, slot, target, 0);
+    return;
+  }
+  const hasMoved = wasPlain || hasFlag(ground, slot, slotFlag.lostFit);
+  if (!hasMoved || !isUsable(settings, target)) return;
+  moveTargetLater(ground, slot, !wasPlain || isDoubtful(settings), nowMs);
 }
 
 function isUsable(settings: SlotSettings, target: Int32Array): boolean {

@@ -105,8 +105,11 @@ export const noDigest = -1;
  * from `packet` and `advance` only: what `configure` decides about held packets goes out with the next `advance`.
  */
 export interface HandoverSink {
-  /** Everything held for the candidate goes out now, oldest first, before the packet in hand. */
-  releaseHeld(slot: number, candidate: number): void;
+  /**
+   * What is held for the candidate and came at `sinceMs` or later goes out now, oldest first, before the packet in hand;
+   * what is older is dropped. Without it everything goes out.
+   */
+  releaseHeld(slot: number, candidate: number, sinceMs?: number): void;
   /** Everything held for the candidate is dropped and counted. */
   dropHeld(slot: number, candidate: number): void;
   /** The slot's send target changed; `targetWord` tells the new one. */

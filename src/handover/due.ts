@@ -8,6 +8,7 @@ import { real, slotWords, word } from "./slot-table.ts";
 import { dueAtMs, isSpeaker } from "./speakers.ts";
 import { candidateIdleMs, portContestMs, speakingMs } from "./timing.ts";
 import { twinDueAtMs } from "./twins.ts";
+import { waitingDueAtMs } from "./waiting-target.ts";
 
 /** A question that stays open for another reason than time is asked again after so long. */
 const askAgainMs = 10;
@@ -19,6 +20,7 @@ export function nextDeadline(ground: Ground, slot: number, nowMs: number): numbe
     supersededAt > 0 ? supersededAt : Number.POSITIVE_INFINITY,
     receiptDueAtMs(ground, slot),
     twinDueAtMs(ground, slot),
+    waitingDueAtMs(ground, slot),
   );
   const mask = ground.table.words[slot * slotWords + word.pending]! & 0xff;
   for (let index = 0; index < candidatesPerSlotMax; index++) {

@@ -9,6 +9,7 @@ import type { Cidr } from "../core/address-class.ts";
 import { configureSlot } from "./configure.ts";
 import {
   authResult,
+  evidenceCode,
   type HandoverPolicy,
   type HandoverSink,
   type PacketFacts,
@@ -150,7 +151,7 @@ export class Handover implements HandoverPolicy {
     const wasSentTo = this.targetWord(slot, 4) !== 0 && isProven(ground, slot);
     if (isNominated || !isProven(ground, slot)) proveByKey(ground, facts, nowMs);
     if (isNominated && aimByIce(ground, slot, true) && wasSentTo) {
-      sendAgain(ground, slot, lastHeardMs, nowMs);
+      sendAgain(ground, slot, lastHeardMs, false, nowMs);
     }
   }
 
@@ -198,13 +199,16 @@ export class Handover implements HandoverPolicy {
   }
 
   #fromProven(facts: PacketFacts, base: number, nowMs: number): Verdict {
-    this.#reals[(base >>> 1) + real.heardAt] = nowMs;
     const { kind } = facts;
+    const isPresence = kind === packetKind.keepalive || kind === packetKind.stun;
+    // Anybody can say "I am here" in the name of a party that shows its key, and so keep it from moving.
+    const isHeard = !isPresence || this.#words[base + word.evidence] !== evidenceCode.cryptographic;
+    if (isHeard) this.#reals[(base >>> 1) + real.heardAt] = nowMs;
     if (kind === packetKind.rtp) noteStream(this.#table, facts, nowMs);
     if ((this.#words[base + word.pending]! | facts.auth) !== 0) {
       if (this.#lookBeside(facts, nowMs) === verdict.duplicate) return verdict.duplicate;
     }
-    return kind === packetKind.keepalive || kind === packetKind.stun ? verdict.consumed : verdict.relay;
+    return isPresence ? verdict.consumed : verdict.relay;
   }
 
   /** The proven source speaks under a key of ours, or while others are read, or wait for its silence. */

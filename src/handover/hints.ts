@@ -55,6 +55,19 @@ export function hasUsableHint(settings: SlotSettings): boolean {
   return false;
 }
 
+/**
+ * True if signalling names the place by an address that is of no use, and another one that is: the party is behind a NAT,
+ * and nobody it has to do with can speak from there.
+ */
+export function isBehindNat(settings: SlotSettings, source: Int32Array, at: number): boolean {
+  for (let index = 0; index < settings.hintCount; index++) {
+    const hint = index * hintWords;
+    const isOfUse = (settings.hints[hint + 5]! & (hintUsable | hintExpected)) !== 0;
+    if (isOfUse && isSameIp(settings.hints, hint, source, at)) return false;
+  }
+  return hasUsableHint(settings);
+}
+
 /** 0.0.0.0, :: or port 0. */
 function isNowhere(words: Int32Array, at: number): boolean {
   if (words[at + 4] === 0) return true;

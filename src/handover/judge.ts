@@ -5,6 +5,7 @@
  */
 import { candidatesPerSlotMax } from "../core/limits.ts";
 import { candidateAt, dropCandidate, expireCandidates, isCandidate, lastAtMs } from "./candidates.ts";
+import { expireTwin } from "./comparing.ts";
 import { evidenceCode } from "./contract.ts";
 import { nextDeadline } from "./due.ts";
 import {
@@ -31,7 +32,7 @@ import { claimOf, isSpeaker, pickPort, pickSpeaker } from "./speakers.ts";
 import { findStream } from "./streams.ts";
 import { lookAgain } from "./superseded.ts";
 import { firstSpeakerPackets, provisionalSilenceMs } from "./timing.ts";
-import { expireTwin } from "./twins.ts";
+import { settleWaiting } from "./waiting-target.ts";
 
 /** Decides whatever can be decided about the slot now. */
 export function settle(ground: Ground, slot: number, nowMs: number): void {
@@ -39,6 +40,7 @@ export function settle(ground: Ground, slot: number, nowMs: number): void {
   confirm(ground, slot, nowMs);
   expireTwin(ground, slot, nowMs);
   settleReceipt(ground, slot, nowMs);
+  settleWaiting(ground, slot, nowMs);
   lookAgain(ground, slot, nowMs);
   if (ground.settings[slot]!.isSignalled) {
     if (isProven(ground, slot)) settleProven(ground, slot, nowMs);
@@ -160,7 +162,7 @@ function settleProven(ground: Ground, slot: number, nowMs: number): void {
     const at = candidateAt(slot, index);
     if (isSpeaker(ground, at)) {
       if (hasLapsed(ground, slot, at, nowMs)) dropCandidate(table, ground.sink, slot, index);
-    } else if (silenceMs(ground, slot, nowMs) >= neededSilenceMs(ground, slot, at, nowMs)) {
+    } else if (silenceMs(ground, slot, nowMs) >= neededSilenceMs(ground, slot, at, nowMs) && isAlive(ground, slot, at)) {
       best = likelier(ground, slot, best, index);
     }
   }
@@ -171,6 +173,13 @@ function settleProven(ground: Ground, slot: number, nowMs: number): void {
   const evidence = evidenceOfClaim(claimOf(ground, candidateAt(slot, best)));
   if (evidence !== evidenceCode.signalled) countNewcomer(ground, slot, candidateAt(slot, best), nowMs);
   accept(ground, slot, best, evidence, nowMs);
+}
+
+/** What signalling named has to speak after the source it is to replace: a stray from before is not the party. */
+function isAlive(ground: Ground, slot: number, at: number): boolean {
+  const wants = claimOf(ground, at);
+  const isNamed = wants === claim.port || wants === claim.exact;
+  return !isNamed || lastAtMs(ground.table, at) >= timeOf(ground, slot, real.heardAt);
 }
 
 /** Of two that may have the leg: what signalling named, then the longer run. */

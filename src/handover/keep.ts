@@ -13,7 +13,7 @@ import { isSameEndpoint } from "./hints.ts";
 import { evidenceOfClaim, setClaim, settle } from "./judge.ts";
 import { isAimed, prove, sendAgain } from "./proof.ts";
 import { candidate, claim, real, slotWords, word } from "./slot-table.ts";
-import { noteStream } from "./streams.ts";
+import { findStream, isContinuous, noteStream } from "./streams.ts";
 import { rank } from "./timing.ts";
 import { endTwin, hasTwin, judgeOwn } from "./twins.ts";
 
@@ -61,15 +61,24 @@ export function proveNow(
   const index = findCandidate(table, slot, source);
   const wasProven = isProven(ground, slot);
   const lastHeardMs = timeOf(ground, slot, real.heardAt);
+  const goesOn = wasProven && goesOnElsewhere(ground, facts, nowMs);
   if (index >= 0) table.words[slot * slotWords + word.pending]! &= ~(1 << index);
   endTwin(ground, slot);
   prove(ground, slot, source, 0, evidence, nowMs, note);
   table.words[slot * slotWords + word.previousSequence] = facts.sequence;
-  if (wasProven && isAimed(ground, slot)) sendAgain(ground, slot, lastHeardMs, nowMs);
+  if (wasProven && isAimed(ground, slot)) sendAgain(ground, slot, lastHeardMs, goesOn, nowMs);
   if (index >= 0) ground.sink.releaseHeld(slot, index);
   dropAllCandidates(table, ground.sink, slot);
   if (facts.kind === packetKind.rtp) noteStream(table, facts, nowMs);
   return verdict.relay;
+}
+
+/** The packet carries the proven stream on, whatever else speaks for its source. */
+function goesOnElsewhere(ground: Ground, facts: PacketFacts, nowMs: number): boolean {
+  if (facts.kind !== packetKind.rtp) return false;
+  const streamAt = findStream(ground.table, facts.slot, facts.ssrc);
+  if (streamAt < 0) return false;
+  return isContinuous(ground.table, streamAt, facts, ground.settings[facts.slot]!, nowMs);
 }
 
 export function isFromProven(ground: Ground, facts: PacketFacts): boolean {

@@ -1,5 +1,6 @@
 /** Media from a source that is not the proven one: what signalling, the overrides and the source's past say of it. */
 import { twinWindowPackets } from "../core/limits.ts";
+import { judgeCopy, noCopy } from "./comparing.ts";
 import {
   evidenceCode,
   type PacketFacts,
@@ -13,11 +14,13 @@ import {
   hasFlag,
   isFresh,
   isProven,
+  isProvisional,
   isSpeaking,
   isVouchedBySibling,
   provenAt,
+  silenceMs,
 } from "./ground.ts";
-import { hintMatch, isKnownPayloadType, isSamePlace, matchHints } from "./hints.ts";
+import { hintMatch, isBehindNat, isKnownPayloadType, isSamePlace, matchHints } from "./hints.ts";
 import { keep, proveNow } from "./keep.ts";
 import { judgeNewcomer } from "./newcomer.ts";
 import { isPausing, mayTakeLeg } from "./overrides.ts";
@@ -26,8 +29,8 @@ import { countSwitch } from "./proof.ts";
 import { isRemembered } from "./remembered.ts";
 import { judgeReturn, judgeTwin, noPrivilege } from "./returning.ts";
 import { claim, slotFlag, slotWords, stream, word } from "./slot-table.ts";
-import { findStream, isContinuous } from "./streams.ts";
-import { isFromTwin } from "./twins.ts";
+import { currentHoldTimeMs, findStream, isContinuous } from "./streams.ts";
+import { isComparing, isFromTwin } from "./twins.ts";
 
 /** RTP or data of a source that is not the proven one, in clear. */
 export function judgeMedia(
@@ -48,7 +51,10 @@ export function judgeMedia(
   if (match === hintMatch.exact) return judgeExact(ground, facts, nowMs);
   if (mayTakeLeg(ground, facts, settings, nowMs)) return takeByOverride(ground, facts, nowMs);
   const isUnproven = !isProven(ground, slot);
-  if (match === hintMatch.usableIp && (isUnproven || mayReopen(ground, slot, nowMs))) {
+  if (
+    match === hintMatch.usableIp &&
+    (isUnproven || isProvisional(ground, slot) || mayReopen(ground, slot, nowMs))
+  ) {
     return judgeAddress(ground, facts, isUnproven, nowMs);
   }
   if (!isUnproven) return judgeNewcomer(ground, facts, settings, nowMs);
@@ -73,7 +79,10 @@ function judgeKnown(
   nowMs: number,
 ): Verdict | typeof noPrivilege {
   if (!isProven(ground, facts.slot)) return noPrivilege;
-  if (isFromTwin(ground, facts.slot)) {
+  if (isComparing(ground, facts.slot)) {
+    const outcome = judgeCopy(ground, facts, nowMs);
+    if (outcome !== noCopy) return outcome;
+  } else if (isFromTwin(ground, facts.slot)) {
     const outcome = judgeTwin(ground, facts, settings, nowMs);
     if (outcome !== noPrivilege) return outcome;
   }
@@ -86,10 +95,14 @@ function judgeExact(ground: Ground, facts: PacketFacts, nowMs: number): Verdict 
   if (evidenceOf(ground, slot) === evidenceCode.cryptographic) return verdict.stranger;
   // One that lost the leg to its own stream from elsewhere is the party's place no more: whoever speaks from there with
   // another stream has to wait as well.
+  const hasLeft =
+    evidenceOf(ground, slot) !== evidenceCode.signalled && isRemembered(ground, slot, ground.source, 0);
+  // So does who speaks from where nobody can, after somebody else did for a while.
+  const isDoubtful = isBehindNat(ground.settings[slot]!, ground.source, 0) && !isProvisional(ground, slot);
   const isContested =
     isProven(ground, slot) &&
     isSpeaking(ground, slot, nowMs) &&
-    (hasFlag(ground, slot, slotFlag.isExact) || isRemembered(ground, slot, ground.source, 0));
+    (hasFlag(ground, slot, slotFlag.isExact) || hasLeft || isDoubtful);
   if (isContested) return waitNamed(ground, facts, claim.exact, nowMs);
   return proveNow(ground, facts, evidenceCode.signalled, nowMs);
 }
@@ -98,7 +111,9 @@ function judgeExact(ground: Ground, facts: PacketFacts, nowMs: number): Verdict 
 function judgeAddress(ground: Ground, facts: PacketFacts, isUnproven: boolean, nowMs: number): Verdict {
   const { slot } = facts;
   const isContested =
-    isUnproven || (hasFlag(ground, slot, slotFlag.isFitting) && isSpeaking(ground, slot, nowMs));
+    isUnproven ||
+    (hasFlag(ground, slot, slotFlag.isFitting) &&
+      silenceMs(ground, slot, nowMs) < currentHoldTimeMs(ground.table, slot));
   return isContested
     ? waitNamed(ground, facts, claim.port, nowMs)
     : proveNow(ground, facts, evidenceCode.signalled, nowMs);

@@ -1,4 +1,5 @@
 /** A leg has its proven source, and media comes from elsewhere (section 2, from continuity on). */
+import { twinWindowPackets } from "../core/limits.ts";
 import {
   evidenceCode,
   type PacketFacts,
@@ -16,11 +17,12 @@ import {
   rankOf,
   silenceMs,
 } from "./ground.ts";
-import { isKnownPayloadType, isSamePlace } from "./hints.ts";
+import { isKnownPayloadType, isSameEndpoint, isSamePlace } from "./hints.ts";
 import { keep } from "./keep.ts";
+import { isLate } from "./previous.ts";
 import { findRemembered } from "./remembered.ts";
 import { paceSilenceMs, signalledLately } from "./silence.ts";
-import { claim, remembered, slotWords, word } from "./slot-table.ts";
+import { claim, previousClaim, remembered, slotWords, stream, word } from "./slot-table.ts";
 import { findStream, isContinuous } from "./streams.ts";
 import { isStruck } from "./strikes.ts";
 import { samePlaceSilenceMs, sequenceAheadMax } from "./timing.ts";
@@ -39,9 +41,10 @@ export function judgeNewcomer(
   if (isRtp && !isKnownPayloadType(settings, facts.payloadType)) return verdict.unknownPayloadType;
   const isInPlace = isSamePlace(words, provenAt(slot), ground.source, 0);
   const streamAt = isRtp ? findStream(ground.table, slot, facts.ssrc) : -1;
-  if (streamAt < 0) return judgeNewStream(ground, facts, isInPlace, nowMs);
-  const isNext = isContinuous(ground.table, streamAt, facts, settings, nowMs) || goesOnItself(ground, facts);
-  if (!isNext) return verdict.outsideWindow;
+  const isItself = isRtp && goesOnItself(ground, facts, streamAt, nowMs);
+  if (streamAt < 0 && !isItself) return judgeNewStream(ground, facts, isInPlace, nowMs);
+  if (!isItself && !isContinuous(ground.table, streamAt, facts, settings, nowMs))
+    return verdict.outsideWindow;
   return wait(ground, facts, isInPlace ? claim.continuityInPlace : claim.continuity, nowMs);
 }
 
@@ -59,13 +62,30 @@ function judgeNewStream(ground: Ground, facts: PacketFacts, isInPlace: boolean, 
   return isFarther ? verdict.unprovenSource : wait(ground, facts, claim.speaker, nowMs);
 }
 
-/** It had the leg, and follows its own last packet: whoever has the leg now may have run ahead in its name. */
-function goesOnItself(ground: Ground, facts: PacketFacts): boolean {
+/**
+ * It had the leg, and follows its own last packet: whoever has the leg now may have run ahead in its name, or came late
+ * from where it was before, or spoke from there with a stream of his own.
+ */
+function goesOnItself(ground: Ground, facts: PacketFacts, streamAt: number, nowMs: number): boolean {
   const { words } = ground.table;
+  const isBehind =
+    streamAt >= 0 && ((words[streamAt + stream.sequence]! - facts.sequence) & 0xffff) < twinWindowPackets;
+  // Some time after the switch the proven source has sent that number itself: it is copied from there.
+  if (isBehind && !isLate(ground, facts.slot, nowMs)) return false;
+  const base = facts.slot * slotWords;
   const entry = findRemembered(ground, facts.slot, ground.source, 0);
-  if (entry < 0 || words[entry + remembered.ssrc] !== facts.ssrc) return false;
-  const ahead = (facts.sequence - words[entry + remembered.sequence]!) & 0xffff;
-  return ahead !== 0 && ahead <= sequenceAheadMax;
+  if (entry >= 0 && follows(facts, words[entry + remembered.ssrc]!, words[entry + remembered.sequence]!))
+    return true;
+  const may = words[base + word.previousClaim]!;
+  const isPrevious =
+    (may === previousClaim.takeBack || may === previousClaim.patience) &&
+    isSameEndpoint(words, base + word.previous, ground.source, 0);
+  return isPrevious && follows(facts, words[base + word.previousSsrc]!, words[base + word.previousLast]!);
+}
+
+function follows(facts: PacketFacts, ssrc: number, sequence: number): boolean {
+  const ahead = (facts.sequence - sequence) & 0xffff;
+  return facts.ssrc === ssrc && ahead !== 0 && ahead <= sequenceAheadMax;
 }
 
 /** It waits as a candidate; a struck source not even that, while the proven one speaks. */

@@ -3,10 +3,12 @@
  * place they tell where a party that has sent no media can be reached (section 4).
  */
 import { type PacketFacts, type SlotSettings, type Verdict, verdict } from "./contract.ts";
-import { type Ground, isProven, keepsTarget, setFlag, setTime } from "./ground.ts";
+import { type Ground, isProven, isRtcp, keepsTarget, setFlag, setTime } from "./ground.ts";
 import { hintMatch, isSameEndpoint } from "./hints.ts";
+import { hasRtpLeft } from "./proof.ts";
 import { real, slotFlag, slotWords, vouched } from "./slot-table.ts";
 import { aimRtcp, setTarget } from "./targets.ts";
+import { hearAtNamed } from "./waiting-target.ts";
 
 /** `consumed` if the source is signalled; nothing is ever relayed. */
 export function showPresence(
@@ -19,11 +21,13 @@ export function showPresence(
   const { slot } = facts;
   if (!settings.isSignalled || match < hintMatch.usableIp) return verdict.unprovenSource;
   setTime(ground, settings.isRtp ? slot & ~1 : slot, real.usableHeardAt, nowMs);
-  if (!isProven(ground, slot) && !keepsTarget(settings) && !isAnswered(ground, slot)) {
+  const isOutOfDate = isRtcp(ground, slot) && hasRtpLeft(ground, slot, ground.source, 0);
+  if (!isProven(ground, slot) && !keepsTarget(settings) && !isAnswered(ground, slot) && !isOutOfDate) {
     setFlag(ground, slot, slotFlag.targetByPresence, true);
     setTarget(ground, slot, ground.source, 0);
     if ((slot & 1) === 0 && settings.isRtp) aimRtcp(ground, slot + 1);
   }
+  if (match === hintMatch.exact) hearAtNamed(ground, slot, nowMs);
   return verdict.consumed;
 }
 

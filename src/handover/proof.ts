@@ -1,6 +1,6 @@
 /** The two variables of a leg: the proven source, and the send target; and what follows when one of them moves. */
 import { candidatesPerSlotMax } from "../core/limits.ts";
-import { candidateAt, dropAllCandidates, dropCandidate, isCandidate, lastAtMs } from "./candidates.ts";
+import { candidateAt, dropCandidate, firstAtMs, isCandidate, lastAtMs } from "./candidates.ts";
 import { evidenceCode, handoverNote, noPayloadType } from "./contract.ts";
 import {
   type Ground,
@@ -14,7 +14,7 @@ import {
   setTime,
   timeOf,
 } from "./ground.ts";
-import { hintMatch, isSameEndpoint, isSameIp, matchHints } from "./hints.ts";
+import { hintMatch, isBehindNat, isSameEndpoint, isSameIp, matchHints } from "./hints.ts";
 import { isSameSpeaker, rememberPrevious } from "./previous.ts";
 import { forgetRemembered, isRemembered } from "./remembered.ts";
 import {
@@ -28,10 +28,19 @@ import {
   watch,
   word,
 } from "./slot-table.ts";
+import { firstUnsent } from "./stragglers.ts";
 import { findStream, startStream } from "./streams.ts";
 import { aimRtcp, setTarget } from "./targets.ts";
-import { replayBeforeMs, replayPauseMs, supersededMs, switchesMax, switchWindowMs } from "./timing.ts";
+import {
+  replayBeforeMs,
+  replayPauseMs,
+  speakingMs,
+  supersededMs,
+  switchesMax,
+  switchWindowMs,
+} from "./timing.ts";
 import { endTwin, watchPrevious } from "./twins.ts";
+import { stopWaiting } from "./waiting-target.ts";
 
 /**
  * Makes the endpoint at `at` of `source` the slot's proven source and tells of it once; `note`: as what, where it is no
@@ -49,7 +58,15 @@ export function prove(
   const { words } = ground.table;
   const base = slot * slotWords;
   if (note !== handoverNote.proven) {
-    rememberPrevious(ground, slot, evidence, isRemembered(ground, slot, source, at), nowMs);
+    const isReturn = isRemembered(ground, slot, source, at);
+    rememberPrevious(
+      ground,
+      slot,
+      evidence,
+      isReturn,
+      isByAddress(ground, slot, source, at, evidence),
+      nowMs,
+    );
     words[base + word.switches]!++;
   }
   if (!carriesStreamsOn(evidence)) forgetStreams(ground, slot);
@@ -75,25 +92,46 @@ export function prove(
   if ((slot & 1) === 0) rtpMoved(ground, slot, nowMs);
 }
 
+/** Signalling speaks for the new source by its address, and for the present one too; or by an address nobody can have. */
+function isByAddress(
+  ground: Ground,
+  slot: number,
+  source: Int32Array,
+  at: number,
+  evidence: number,
+): boolean {
+  if (evidence !== evidenceCode.signalled) return false;
+  if (isBehindNat(ground.settings[slot]!, source, at)) return true;
+  if (!hasFlag(ground, slot, slotFlag.isFitting)) return false;
+  return matchHints(ground.settings[slot]!, source, at) !== hintMatch.exact;
+}
+
 /** How the source just proven fits what signalling says. */
 function readFit(ground: Ground, slot: number): void {
   const match = matchHints(ground.settings[slot]!, ground.table.words, provenAt(slot));
   setFlag(ground, slot, slotFlag.isFitting, match >= hintMatch.ip);
   setFlag(ground, slot, slotFlag.isExact, match === hintMatch.exact);
   setFlag(ground, slot, slotFlag.lostFit | slotFlag.targetByPresence, false);
+  stopWaiting(ground, slot);
 }
 
 /**
  * The party moved: what went out since shortly before it was last heard at its old place goes out again. Not for a source
- * on probation, nor one that signalling named by its address alone.
+ * on probation, nor one that signalling named by its address alone and that does not carry the stream on (`goesOn`).
  */
-export function sendAgain(ground: Ground, slot: number, lastHeardMs: number, nowMs: number): void {
+export function sendAgain(
+  ground: Ground,
+  slot: number,
+  lastHeardMs: number,
+  goesOn: boolean,
+  nowMs: number,
+): void {
   const evidence = ground.table.words[slot * slotWords + word.evidence]!;
   const isGood =
     evidence === evidenceCode.continuity ||
     evidence === evidenceCode.samePlace ||
     evidence === evidenceCode.cryptographic ||
-    (evidence === evidenceCode.signalled && hasFlag(ground, slot, slotFlag.isExact));
+    (evidence === evidenceCode.signalled && (goesOn || hasFlag(ground, slot, slotFlag.isExact)));
   if (!isGood || (slot & 1) !== 0 || isProvisional(ground, slot)) return;
   const replayedAt = timeOf(ground, slot, real.replayedAt);
   if (replayedAt > 0 && nowMs - replayedAt < replayPauseMs) return;
@@ -145,20 +183,41 @@ export function accept(ground: Ground, slot: number, index: number, evidence: nu
   const carriesOn = wants === claim.continuity || wants === claim.continuityInPlace;
   const wasProven = isProven(ground, slot);
   const lastHeardMs = timeOf(ground, slot, real.heardAt);
+  const sinceMs = wasProven && carriesOn ? releasableSinceMs(ground, slot, index) : Number.NEGATIVE_INFINITY;
   words[base + word.pending]! &= ~(1 << index);
   endTwin(ground, slot);
   prove(ground, slot, words, at, evidence, nowMs);
-  words[base + word.previousSequence] = (words[at + candidate.claim]! >>> 8) & 0xffff;
+  const first = (words[at + candidate.claim]! >>> 8) & 0xffff;
+  words[base + word.previousSequence] = carriesOn
+    ? firstUnsent(ground, slot, first, firstAtMs(table, at))
+    : first;
   if (wants === claim.place) forgetStreams(ground, slot);
   if ((slot & 1) === 0 && isStream) adoptStream(ground, slot, at, lastAt);
   if (carriesOn) watchPrevious(ground, slot, index, nowMs);
   if (wasProven && wants !== claim.place && isAimed(ground, slot))
-    sendAgain(ground, slot, lastHeardMs, nowMs);
-  sink.releaseHeld(slot, index);
+    sendAgain(ground, slot, lastHeardMs, carriesOn, nowMs);
+  sink.releaseHeld(slot, index, sinceMs);
   for (let other = 0; other < candidatesPerSlotMax; other++) {
     if (!isCandidate(table, slot, other)) continue;
     if (!isStillInQuestion(ground, slot, other, wants)) dropCandidate(table, sink, slot, other);
   }
+}
+
+/**
+ * From when on what is held for a candidate that carries the stream on may be the old path's sequel. All of it, if nothing
+ * is missing between the two. Else some of it may have come while the old path still spoke, if no longer than paths
+ * differ. What the old path has gone beyond was not confirmed by it.
+ */
+function releasableSinceMs(ground: Ground, slot: number, index: number): number {
+  const { words } = ground.table;
+  const at = candidateAt(slot, index);
+  const streamAt = findStream(ground.table, slot, words[at + candidate.ssrc]!);
+  if (streamAt < 0 || isRemembered(ground, slot, words, at)) return Number.NEGATIVE_INFINITY;
+  const first = (words[at + candidate.claim]! >>> 8) & 0xffff;
+  const ahead = (first - words[streamAt + stream.sequence]!) & 0xffff;
+  if (ahead === 1) return Number.NEGATIVE_INFINITY;
+  const heardAt = timeOf(ground, slot, real.heardAt);
+  return ahead === 0 || ahead >= 0x8000 ? heardAt + 1 : heardAt - speakingMs;
 }
 
 /** True if what we send goes to the proven source. */
@@ -200,12 +259,21 @@ export function withdraw(ground: Ground, slot: number, nowMs: number): void {
     slotFlag.isFitting | slotFlag.isExact | slotFlag.lostFit | slotFlag.targetByPresence,
     false,
   );
-  dropAllCandidates(ground.table, ground.sink, slot);
+  stopWaiting(ground, slot);
+  judgeAnew(ground, slot);
   if ((slot & 1) === 0) {
     setTarget(ground, slot, ground.settings[slot]!.target, 0);
     rtpMoved(ground, slot, nowMs);
   } else {
     aimRtcp(ground, slot);
+  }
+}
+
+/** Nobody has the leg any more: who waits for it is a first speaker, and what was heard of it counts. */
+function judgeAnew(ground: Ground, slot: number): void {
+  for (let index = 0; index < candidatesPerSlotMax; index++) {
+    if (isCandidate(ground.table, slot, index))
+      ground.table.words[candidateAt(slot, index) + candidate.claim]! &= ~0xff;
   }
 }
 
@@ -236,6 +304,18 @@ export function isRestless(ground: Ground, slot: number, nowMs: number): boolean
   return !isPast && ground.table.words[slot * slotWords + word.switchCount]! >= switchesMax;
 }
 
+/**
+ * RTP was said to come from this IP, and its stream or its key has gone on elsewhere: what signalling said of RTCP from
+ * there is out of date as well.
+ */
+export function hasRtpLeft(ground: Ground, rtcp: number, source: Int32Array, at: number): boolean {
+  const rtp = rtcp - 1;
+  const evidence = ground.table.words[rtp * slotWords + word.evidence]!;
+  if (!isProven(ground, rtp) || isProvenIp(ground, rtp, source, at) || !carriesStreamsOn(evidence))
+    return false;
+  return isSameIp(ground.settings[rtp]!.target, 0, source, at);
+}
+
 /** RTP's source or its proof changed: RTCP's proof from elsewhere goes, its target follows, what waits is judged. */
 function rtpMoved(ground: Ground, rtp: number, nowMs: number): void {
   const rtcp = rtp + 1;
@@ -245,7 +325,9 @@ function rtpMoved(ground: Ground, rtp: number, nowMs: number): void {
     isProven(ground, rtcp) &&
     isProven(ground, rtp) &&
     !isSameIp(words, provenAt(rtcp), words, provenAt(rtp)) &&
-    !hasFlag(ground, rtcp, slotFlag.isExact);
+    (!hasFlag(ground, rtcp, slotFlag.isExact) || hasRtpLeft(ground, rtcp, words, provenAt(rtcp)));
+  const isLeft = !isProven(ground, rtcp) && hasRtpLeft(ground, rtcp, words, rtcp * slotWords + word.target);
+  if (isLeft) setFlag(ground, rtcp, slotFlag.targetByPresence, false);
   if (isElsewhere) withdraw(ground, rtcp, nowMs);
   else aimRtcp(ground, rtcp);
   ground.deadlines.lower(rtcp, nowMs);

@@ -5,6 +5,7 @@
  */
 import { candidatesPerSlotMax } from "../core/limits.ts";
 import { candidateAt, dropCandidate, isCandidate } from "./candidates.ts";
+import { compareFrom } from "./comparing.ts";
 import { evidenceCode, handoverNote, noDigest, type PacketFacts, type Verdict, verdict } from "./contract.ts";
 import type { Ground } from "./ground.ts";
 import { candidate, claim, slotWords, word } from "./slot-table.ts";
@@ -43,6 +44,7 @@ function decide(ground: Ground, facts: PacketFacts, index: number, nowMs: number
   }
   const wants = claimOf(ground, at);
   if (wants !== claim.continuity && wants !== claim.continuityInPlace) return false;
+  if (held === noDigest && compareFrom(ground, facts, nowMs)) return false;
   if (own !== noDigest && own !== held) strikeSource(ground, slot, table.words, at, nowMs);
   else sink.note(slot, handoverNote.refused, evidenceCode.continuity, table.words, at);
   dropCandidate(table, sink, slot, index);

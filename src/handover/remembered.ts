@@ -24,11 +24,22 @@ export function isRemembered(ground: Ground, slot: number, source: Int32Array, a
   return findRemembered(ground, slot, source, at) >= 0;
 }
 
-/** Keeps the proven source, which is about to lose the leg, with the last it sent of `ssrc`. */
-export function remember(ground: Ground, slot: number, ssrc: number, sequence: number, claim: number): void {
+/**
+ * Keeps the proven source, which is about to lose the leg, with the last it sent of `ssrc`. One that had the leg before with
+ * another stream keeps that one: whoever spoke from there since may have been anybody.
+ */
+export function remember(
+  ground: Ground,
+  slot: number,
+  ssrc: number,
+  sequence: number,
+  pace: number,
+  claim: number,
+): void {
   const { words } = ground.table;
   const base = slot * slotWords;
   let entry = findRemembered(ground, slot, words, base + word.proven);
+  if (entry >= 0 && words[entry + remembered.ssrc] !== ssrc) return;
   if (entry < 0) {
     entry = makeRoom(ground, slot);
     words[entry + remembered.claim] = claim;
@@ -36,7 +47,20 @@ export function remember(ground: Ground, slot: number, ssrc: number, sequence: n
   for (let index = 0; index < 5; index++) words[entry + index] = words[base + word.proven + index]!;
   words[entry + remembered.ssrc] = ssrc;
   words[entry + remembered.sequence] = sequence;
+  words[entry + remembered.pace] = pace;
   if (claim === memoryClaim.takeBack) words[entry + remembered.claim] = claim;
+}
+
+/**
+ * The source of the entry has the leg again: those that had it since have no claim any more. They move there as known
+ * ones, when it is silent.
+ */
+export function endLaterClaims(ground: Ground, slot: number, entry: number): void {
+  const { words } = ground.table;
+  const end = entryAt(slot, words[slot * slotWords + word.rememberedCount]!);
+  for (let later = entry + remembered.size; later < end; later += remembered.size) {
+    words[later + remembered.claim] = memoryClaim.known;
+  }
 }
 
 export function forgetRemembered(ground: Ground, slot: number): void {

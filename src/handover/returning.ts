@@ -3,6 +3,7 @@
  * still read: what was on its way is relayed and proves nothing; if it goes on with new numbers, the switch is rolled
  * back. Later a remembered source takes the leg back with its first packet.
  */
+import { compareSuccessor } from "./comparing.ts";
 import {
   evidenceCode,
   handoverNote,
@@ -13,12 +14,13 @@ import {
   verdict,
 } from "./contract.ts";
 import { type Ground, provenAt, setFlag, silenceMs } from "./ground.ts";
-import { isKnownPayloadType, isSameEndpoint, isSamePlace } from "./hints.ts";
+import { hintMatch, isKnownPayloadType, isSameEndpoint, isSamePlace, matchHints } from "./hints.ts";
 import { proveNow } from "./keep.ts";
 import { isLate } from "./previous.ts";
-import { prove, sendAgain } from "./proof.ts";
-import { findRemembered } from "./remembered.ts";
+import { forgetStreams, prove, sendAgain } from "./proof.ts";
+import { endLaterClaims, findRemembered } from "./remembered.ts";
 import { memoryClaim, previousClaim, remembered, slotFlag, slotWords, stream, word } from "./slot-table.ts";
+import { resumeStream, speaksOn } from "./stragglers.ts";
 import { findStream, holdTimeMs, isContinuous, noteStream } from "./streams.ts";
 import { strikeSource } from "./strikes.ts";
 import { sequenceAheadMax } from "./timing.ts";
@@ -39,8 +41,9 @@ export function judgeReturn(
   const { slot } = facts;
   const base = slot * slotWords;
   const isPrevious = isFromPrevious(ground, facts) && isLate(ground, slot, nowMs);
-  if (isPrevious && isOnTheWay(ground, facts)) return verdict.relay;
-  if (settings.isStrict || words[base + word.evidence] === evidenceCode.cryptographic) return noPrivilege;
+  if (isPrevious && isOnTheWay(ground, facts) && !speaksOn(ground, facts, nowMs)) return verdict.relay;
+  if (words[base + word.evidence] === evidenceCode.cryptographic) return noPrivilege;
+  if (settings.isStrict && matchHints(settings, ground.source, 0) < hintMatch.usableIp) return noPrivilege;
   if (!isKnownPayloadType(settings, facts.payloadType)) return noPrivilege;
   const entry = findRemembered(ground, slot, ground.source, 0);
   const mayTakeBack =
@@ -54,10 +57,30 @@ export function judgeReturn(
     goesOn(ground, facts, settings, words[base + word.previousLast]!, nowMs);
   if (!mayTakeBack && !isRolledBack) return noPrivilege;
   const note = isRolledBack ? handoverNote.rolledBack : handoverNote.switched;
-  const outcome = proveNow(ground, facts, evidenceCode.continuity, nowMs, note);
-  // Whoever had the leg meanwhile has to prove itself again.
-  words[base + word.previousClaim] = previousClaim.none;
+  const wasByAddress = words[base + word.evidence] === evidenceCode.signalled;
+  const pace = words[isRolledBack ? base + word.previousPace : entry + remembered.pace]!;
+  const evidence = settings.isStrict ? evidenceCode.signalled : evidenceCode.continuity;
+  if (entry >= 0) endLaterClaims(ground, slot, entry);
+  const outcome = proveNow(ground, facts, evidence, nowMs, note);
+  endClaims(ground, facts, nowMs);
+  resumeStream(ground, facts, pace, nowMs);
+  if (isRolledBack && wasByAddress) setFlag(ground, slot, slotFlag.generationOpen, true);
+  if (isRolledBack) compareSuccessor(ground, facts, nowMs);
   return outcome;
+}
+
+/**
+ * Whoever had the leg meanwhile has to prove itself again: by its own numbers, for the packet may have been a late one after
+ * all; but a stream of its own was never the party's.
+ */
+function endClaims(ground: Ground, facts: PacketFacts, nowMs: number): void {
+  const { words } = ground.table;
+  const base = facts.slot * slotWords;
+  const isSameStream = words[base + word.previousSsrc] === facts.ssrc;
+  words[base + word.previousClaim] = isSameStream ? previousClaim.patience : previousClaim.none;
+  if (isSameStream) return;
+  forgetStreams(ground, facts.slot);
+  noteStream(ground.table, facts, nowMs);
 }
 
 /** A packet of the source that is read beside the proven one. */
@@ -140,7 +163,7 @@ function promote(ground: Ground, facts: PacketFacts, nowMs: number): void {
   words.copyWithin(twinAt(slot), base + word.previous, base + word.previous + 5);
   words[base + word.previousClaim] = previousClaim.none;
   noteStream(ground.table, facts, nowMs);
-  sendAgain(ground, slot, lastHeardMs, nowMs);
+  sendAgain(ground, slot, lastHeardMs, true, nowMs);
 }
 
 function becomeTwin(ground: Ground, slot: number, nowMs: number): void {
@@ -163,8 +186,9 @@ function isNear(ground: Ground, facts: PacketFacts, settings: SlotSettings, nowM
 function isFromPrevious(ground: Ground, facts: PacketFacts): boolean {
   const { words } = ground.table;
   const base = facts.slot * slotWords;
+  const may = words[base + word.previousClaim]!;
   return (
-    words[base + word.previousClaim] !== previousClaim.none &&
+    (may === previousClaim.latePackets || may === previousClaim.takeBack) &&
     words[base + word.previousSsrc] === facts.ssrc &&
     isSameEndpoint(words, base + word.previous, ground.source, 0)
   );

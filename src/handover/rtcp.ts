@@ -6,9 +6,11 @@ import { hintMatch, matchHints } from "./hints.ts";
 import { isVouchedByRtp } from "./judge.ts";
 import { keep, proveNow } from "./keep.ts";
 import { showPresence } from "./presence.ts";
+import { hasRtpLeft } from "./proof.ts";
 import { judgeReceipt } from "./receipts.ts";
 import { claim, real, slotFlag, slotWords, word } from "./slot-table.ts";
 import { bringTargetBack } from "./targets.ts";
+import { hearNamed } from "./waiting-target.ts";
 
 /** SR and RR; BYE, APP and feedback of an unproven source prove nothing and are not kept. */
 const senderReport = 200;
@@ -29,6 +31,7 @@ export function judgeRtcp(
   const evidence = evidenceFor(ground, facts, settings, match, isReport, nowMs);
   if (evidence !== evidenceCode.none) {
     bringTargetBack(ground, facts.slot - 1);
+    if (match === hintMatch.exact) hearNamed(ground, facts.slot - 1, nowMs);
     return proveNow(ground, facts, evidence, nowMs);
   }
   const waitsForRtp =
@@ -49,16 +52,16 @@ function evidenceFor(
   const { slot } = facts;
   const { source } = ground;
   const isUnproven = !isProven(ground, slot);
-  if (match === hintMatch.exact && (isUnproven || !hasFlag(ground, slot, slotFlag.isExact))) {
+  const isNamed = !isUnproven && hasFlag(ground, slot, slotFlag.isExact);
+  if (match === hintMatch.exact && (isUnproven || !(isNamed || hasRtpLeft(ground, slot, source, 0)))) {
     return evidenceCode.signalled;
   }
   const isRenewed = isFresh(ground, slot, nowMs) && hasFlag(ground, slot, slotFlag.lostFit);
   // Once RTP has shown which of the hosts behind an address is the party, the address alone says nothing any more.
   const isOpen = isUnproven && !isProvenIp(ground, slot - 1, source, 0);
-  if (match === hintMatch.usableIp && (isOpen || isRenewed)) return evidenceCode.signalled;
+  if (match === hintMatch.usableIp && isReport && (isOpen || isRenewed)) return evidenceCode.signalled;
   if (isReport && isVouchedByRtp(ground, slot, source, 0, facts.ssrc)) {
-    const mayMove =
-      isUnproven || isProvenIp(ground, slot, source, 0) || !hasFlag(ground, slot, slotFlag.isExact);
+    const mayMove = !isNamed || isProvenIp(ground, slot, source, 0);
     if (mayMove) return ground.table.words[(slot - 1) * slotWords + word.evidence]!;
   }
   const isOpenToAll = settings.followsAnySource || (isUnproven && settings.learningMode > learning.off);

@@ -4,7 +4,7 @@ import { isRestless } from "./proof.ts";
 import { isRemembered } from "./remembered.ts";
 import { candidate, claim, real, slotFlag, slotWords, word } from "./slot-table.ts";
 import { claimOf } from "./speakers.ts";
-import { findStream, holdTimeMs } from "./streams.ts";
+import { currentHoldTimeMs, findStream, holdTimeMs } from "./streams.ts";
 import { isStruck } from "./strikes.ts";
 import {
   doubtfulSilenceMs,
@@ -17,7 +17,8 @@ import {
 /** Silence that the candidate at `at` has to wait for. */
 export function neededSilenceMs(ground: Ground, slot: number, at: number, nowMs: number): number {
   const wants = claimOf(ground, at);
-  if (wants === claim.port || wants === claim.exact) return speakingMs;
+  if (wants === claim.exact) return speakingMs;
+  if (wants === claim.port) return currentHoldTimeMs(ground.table, slot);
   const { words } = ground.table;
   const needed = silenceForClaimMs(ground, slot, at, wants, nowMs);
   const isDoubtful =

@@ -4,7 +4,7 @@
  * anew by `configure`. Nor are the windows of twins (twin-table.ts): few slots have any.
  *
  *     words 0..47 header     48..67 times (doubles)     68..147 streams     148..275 candidates     276..323 keys
- *     324..355 sources that lost the leg                356..387 strikes
+ *     324..359 sources that lost the leg                360..391 strikes            392..395 stragglers
  */
 import {
   candidatesPerSlotMax,
@@ -14,7 +14,7 @@ import {
   strikesPerSlotMax,
 } from "../core/limits.ts";
 
-export const slotWords = 388;
+export const slotWords = 396;
 export const slotBytes = slotWords * 4;
 
 /** Bytes of the memory that a policy for so many slots needs. */
@@ -60,8 +60,9 @@ export const word = {
   /** Who showed by a receipt that it hears us from a new place, and waits for the old one's silence; port 0: nobody. */
   receipt: 41,
   receiptPort: 45,
-  /** Last sequence number of the previous source's own. */
+  /** Last sequence number of the previous source's own, and its pace (streams.ts, `paceOf`). */
   previousLast: 46,
+  previousPace: 47,
 } as const;
 
 /** Bits of `flags`. */
@@ -81,6 +82,12 @@ export const slotFlag = {
   targetByIce: 64,
   /** The source that is read beside the proven one had the leg until a moment ago. */
   twinIsSuspect: 128,
+  /** Signalling named another place, and the proven source speaks on: the target stays for the moment. */
+  targetWaits: 256,
+  /** That place is behind a NAT, or may be. */
+  targetIsGuess: 512,
+  /** Copies of the proven stream are looked for: their senders are the same party. */
+  isComparing: 1024,
 } as const;
 
 /** Bits of `pending` above the candidates. */
@@ -92,8 +99,11 @@ export const watch = {
   targetAway: 0x400,
 } as const;
 
-/** What a previous source may still do. */
-export const previousClaim = { none: 0, latePackets: 1, takeBack: 2 } as const;
+/**
+ * What a previous source may still do: have packets relayed that were on their way, take the leg back, or neither, but wait
+ * for it as one that carries its stream on. Who may take the leg back at first has patience later.
+ */
+export const previousClaim = { none: 0, latePackets: 1, takeBack: 2, patience: 3 } as const;
 
 /** What a remembered source may do: take the leg back with its first packet, or move there without being counted. */
 export const memoryClaim = { takeBack: 1, known: 2 } as const;
@@ -120,6 +130,8 @@ export const real = {
   replayedAt: 32,
   /** When the source of `word.receipt` was heard first. */
   receiptAt: 33,
+  /** When the first packet came that the previous source may have sent before the last switch. */
+  stragglerAt: 197,
 } as const;
 
 /** A stream: ten words from `stream.first + index * stream.size`; times as doubles at even words. */
@@ -180,19 +192,24 @@ export const vouched = {
   size: 48,
 } as const;
 
-/** A remembered source: eight words from `remembered.first + index * remembered.size`. The first entry is the oldest. */
+/** A remembered source: nine words from `remembered.first + index * remembered.size`. The first entry is the oldest. */
 export const remembered = {
   first: 324,
-  size: 8,
+  size: 9,
   ip: 0,
   ssrc: 5,
   /** Of its last packet while it had the leg. */
   sequence: 6,
   claim: 7,
+  /** Of its stream while it had the leg. */
+  pace: 8,
 } as const;
 
 /** A strike: eight words from `strike.first + index * strike.size`; its end as a double at even words. */
-export const strike = { first: 356, size: 8, ip: 0, until: 6 } as const;
+export const strike = { first: 360, size: 8, ip: 0, until: 6 } as const;
+
+/** The number of the packet of `real.stragglerAt`; the time stands in the last two words. */
+export const straggler = { first: 392, sequence: 392, size: 4 } as const;
 
 const headerWords = stream.first;
 
@@ -207,7 +224,9 @@ if (vouched.checked + 5 * checkedSourcesPerSlotMax > vouched.checkedCount) {
 if (remembered.first + rememberedSourcesPerSlotMax * remembered.size > strike.first) {
   throw new Error("handover: remembered sources overlap");
 }
-if (strike.first + strikesPerSlotMax * strike.size > slotWords) throw new Error("handover: strikes overlap");
+if (strike.first + strikesPerSlotMax * strike.size > straggler.first) {
+  throw new Error("handover: strikes overlap");
+}
 
 export class SlotTable {
   readonly capacitySlots: number;

@@ -14,6 +14,7 @@ import {
   reorderMax,
   sequenceAheadMax,
   sequenceAheadMin,
+  speakingMs,
   timestampBackMs,
   timestampSlackMs,
   videoClockHz,
@@ -109,9 +110,47 @@ function stalestStream(table: SlotTable, slot: number): number {
 /** Section 3: how long a newcomer is held while the old source keeps quiet. */
 export function holdTimeMs(table: SlotTable, streamAt: number): number {
   const time = streamAt >>> 1;
-  const wanted =
-    1.5 * table.reals[time + stream.interArrivalMs / 2]! + 4 * table.reals[time + stream.jitterMs / 2]!;
+  const interArrivalMs = table.reals[time + stream.interArrivalMs / 2]!;
+  return holdTime(interArrivalMs, table.reals[time + stream.jitterMs / 2]!);
+}
+
+/** The same of a pace of `paceOf`. */
+export function holdTimeOf(pace: number): number {
+  return holdTime(interArrivalOf(pace), jitterOf(pace));
+}
+
+function holdTime(interArrivalMs: number, jitterMs: number): number {
+  const wanted = 1.5 * interArrivalMs + 4 * jitterMs;
   return Math.min(holdMsMax, Math.max(holdMsMin, wanted));
+}
+
+/** The same of the stream that was heard last; without any, what makes every source silent. */
+export function currentHoldTimeMs(table: SlotTable, slot: number): number {
+  const base = slot * slotWords;
+  if (table.words[base + word.streamCount] === 0) return speakingMs;
+  return holdTimeMs(table, base + stream.first + table.words[base + word.currentStream]! * stream.size);
+}
+
+/** Inter-arrival time and jitter of the stream at `streamAt` in one word, each in sixteenths of a millisecond. */
+export function paceOf(table: SlotTable, streamAt: number): number {
+  const time = streamAt >>> 1;
+  const interArrival = Math.round(16 * table.reals[time + stream.interArrivalMs / 2]!);
+  return (interArrival << 16) | Math.round(16 * table.reals[time + stream.jitterMs / 2]!);
+}
+
+export function setPace(table: SlotTable, streamAt: number, pace: number): void {
+  const time = streamAt >>> 1;
+  table.reals[time + stream.interArrivalMs / 2] = interArrivalOf(pace);
+  table.reals[time + stream.jitterMs / 2] = jitterOf(pace);
+}
+
+/** Milliseconds between two packets of a stream with a pace of `paceOf`. */
+export function interArrivalOf(pace: number): number {
+  return (pace >>> 16) / 16;
+}
+
+function jitterOf(pace: number): number {
+  return (pace & 0xffff) / 16;
 }
 
 /** True if the packet carries on the stream at `streamAt`: sequence, timestamp and payload type (continuity). */

@@ -27,11 +27,23 @@ export const newGenerationMs = 5_000;
 export const supersededMs = 3_000;
 /** Media for a party whose SDP address is doubtful waits so long for its first packets. */
 export const doubtfulTargetMs = 300;
+/**
+ * A place that signalling names exactly is sent to after so long, though the source before speaks on; as long as what was
+ * sent can be sent again.
+ */
+export const namedTargetMs = 200;
 /** Same place, new SSRC: the old source has been silent for so long, or the party signalled within `signalledLatelyMs`. */
 export const samePlaceSilenceMs = 2_000;
 export const signalledLatelyMs = 3_000;
 /** After a switch the source before is still read for so long. */
 export const latePacketsMs = 500;
+/** Two paths of one phone differ by no more than this. */
+export const pathDelayMs = 200;
+/**
+ * A single packet without a second one so soon is a stray, and gives way where there is no room: long enough for the next
+ * packet of a phone, short enough for a flood of 200 packets a second to keep nobody out.
+ */
+export const strayPacketMs = 40;
 /** A candidate that was not heard for so long is forgotten. */
 export const candidateIdleMs = 1_000;
 /**

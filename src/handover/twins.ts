@@ -21,6 +21,11 @@ export function isSuspect(ground: Ground, slot: number): boolean {
   return hasFlag(ground, slot, slotFlag.twinIsSuspect);
 }
 
+/** True while copies of the proven stream are looked for. */
+export function isComparing(ground: Ground, slot: number): boolean {
+  return hasFlag(ground, slot, slotFlag.isComparing);
+}
+
 /** True if the source in hand is the one that is read beside the proven one. */
 export function isFromTwin(ground: Ground, slot: number): boolean {
   return hasTwin(ground, slot) && isSameEndpoint(ground.table.words, twinAt(slot), ground.source, 0);
@@ -39,7 +44,7 @@ export function endTwin(ground: Ground, slot: number): void {
   words[base + word.twinRecord] = 0;
   words[base + word.twinPort] = 0;
   words[base + word.pending]! &= ~watch.twin;
-  setFlag(ground, slot, slotFlag.twinIsSuspect, false);
+  setFlag(ground, slot, slotFlag.twinIsSuspect | slotFlag.isComparing, false);
 }
 
 /**
@@ -47,9 +52,9 @@ export function endTwin(ground: Ground, slot: number): void {
  * another twin.
  */
 export function pairCandidate(ground: Ground, slot: number, index: number, nowMs: number): boolean {
-  const at = candidateAt(slot, index);
-  if (hasTwin(ground, slot) || !openWindow(ground, slot, index)) return false;
-  begin(ground, slot, at, nowMs);
+  if (isComparing(ground, slot)) markHeld(ground, slot, index);
+  else if (hasTwin(ground, slot) || !openWindow(ground, slot, index)) return false;
+  begin(ground, slot, candidateAt(slot, index), nowMs);
   return true;
 }
 
@@ -66,9 +71,11 @@ export function watchPrevious(ground: Ground, slot: number, index: number, nowMs
   begin(ground, slot, base + word.previous, nowMs);
 }
 
-function begin(ground: Ground, slot: number, source: number, nowMs: number): void {
+/** The endpoint at `source` is read beside the proven one from now on. */
+export function begin(ground: Ground, slot: number, source: number, nowMs: number): void {
   const { words } = ground.table;
   const base = slot * slotWords;
+  setFlag(ground, slot, slotFlag.isComparing, false);
   words.copyWithin(base + word.twin, source, source + 5);
   words[base + word.pending]! |= watch.twin;
   ground.twins.hear(words[base + word.twinRecord]!, nowMs);
@@ -80,29 +87,35 @@ function openWindow(ground: Ground, slot: number, index: number): boolean {
   const { words } = ground.table;
   const at = candidateAt(slot, index);
   const first = (words[at + candidate.claim]! >>> 8) & 0xffff;
-  const last = words[at + candidate.sequence]!;
-  const count = (last - first) & 0xffff;
-  if (count >= 0x8000) return false;
+  if (((words[at + candidate.sequence]! - first) & 0xffff) >= 0x8000) return false;
   const handle = ground.twins.open(0, words[at + candidate.ssrc]!, first);
   if (handle === 0) return false;
   words[slot * slotWords + word.twinRecord] = handle;
+  markHeld(ground, slot, index);
+  return true;
+}
+
+/** What is held for the candidate goes out: the slot's window knows it from now on. */
+export function markHeld(ground: Ground, slot: number, index: number): void {
+  const { words } = ground.table;
+  const at = candidateAt(slot, index);
+  const handle = ground.twins.find(words[slot * slotWords + word.twinRecord]!, words[at + candidate.ssrc]!);
+  const first = (words[at + candidate.claim]! >>> 8) & 0xffff;
+  const count = (words[at + candidate.sequence]! - first) & 0xffff;
+  if (handle === 0 || count >= 0x8000) return;
   for (let ahead = Math.max(0, count - twinWindowPackets + 1); ahead <= count; ahead++) {
     const sequence = (first + ahead) & 0xffff;
     const digest = ground.sink.heldDigest(slot, index, sequence);
     if (digest !== noDigest) ground.twins.mark(handle, sequence, digest);
   }
-  return true;
 }
 
 /** Until when somebody is read beside the proven source, if nothing is heard meanwhile; Infinity: nobody is. */
 export function twinDueAtMs(ground: Ground, slot: number): number {
   if (!hasTwin(ground, slot)) return Number.POSITIVE_INFINITY;
   if (isSuspect(ground, slot)) return timeOf(ground, slot, real.previousAt) + latePacketsMs;
-  return ground.twins.heardAtMs(ground.table.words[slot * slotWords + word.twinRecord]!) + twinIdleMs;
-}
-
-export function expireTwin(ground: Ground, slot: number, nowMs: number): void {
-  if (nowMs >= twinDueAtMs(ground, slot)) endTwin(ground, slot);
+  const heardAtMs = ground.twins.heardAtMs(ground.table.words[slot * slotWords + word.twinRecord]!);
+  return heardAtMs + (isComparing(ground, slot) ? latePacketsMs : twinIdleMs);
 }
 
 /** A packet of the proven source, while another is read beside it: `duplicate` if its copy went out already. */
@@ -119,7 +132,8 @@ export function judgeOwn(ground: Ground, facts: PacketFacts, nowMs: number): Ver
   if (state === windowState.same) return verdict.duplicate;
   if (state === windowState.old && isOfPrevious(ground, facts)) return verdict.duplicate;
   if (state === windowState.fresh || state === windowState.old) twins.mark(handle, facts.sequence, digest);
-  if (state === windowState.different && !isSuspect(ground, slot)) contradict(ground, slot, nowMs);
+  const isTwin = !isSuspect(ground, slot) && !isComparing(ground, slot);
+  if (state === windowState.different && isTwin) contradict(ground, slot, nowMs);
   return verdict.relay;
 }
 

@@ -3,7 +3,15 @@
  * ICE checks. Such a packet is always relayed: its index is used up, so no other copy of it would be let through.
  */
 import { checkedSourcesPerSlotMax } from "../core/limits.ts";
-import { evidenceCode, handoverNote, type PacketFacts, type Verdict, verdict } from "./contract.ts";
+import { dropAllCandidates } from "./candidates.ts";
+import {
+  evidenceCode,
+  handoverNote,
+  type PacketFacts,
+  packetKind,
+  type Verdict,
+  verdict,
+} from "./contract.ts";
 import {
   type Ground,
   hasFlag,
@@ -39,7 +47,7 @@ export function takeOver(ground: Ground, facts: PacketFacts, nowMs: number): Ver
   return mayMove ? proveNow(ground, facts, evidenceCode.cryptographic, nowMs) : verdict.relay;
 }
 
-/** A packet of the proven source verified: what was believed of it is known now. */
+/** A packet of the proven source verified: what was believed of it is known now, and weaker evidence has no say any more. */
 export function confirmByKey(ground: Ground, slot: number): void {
   const { words } = ground.table;
   const base = slot * slotWords;
@@ -47,12 +55,16 @@ export function confirmByKey(ground: Ground, slot: number): void {
   words[base + word.evidence] = evidenceCode.cryptographic;
   words[base + word.provenRank] = 0;
   words[base + word.pending]! &= ~watch.provisional;
+  dropAllCandidates(ground.table, ground.sink, slot);
   ground.sink.note(slot, handoverNote.proven, evidenceCode.cryptographic, words, base + word.proven);
 }
 
 /** The source in `facts` is proven whatever speaks, or keeps its proof as the best there is. */
 export function proveByKey(ground: Ground, facts: PacketFacts, nowMs: number): void {
   sourceInto(ground.source, 0, facts);
+  // The rest is of the packet judged last, and none is in hand.
+  facts.kind = packetKind.stun;
+  facts.sequence = 0;
   if (isFromProven(ground, facts)) confirmByKey(ground, facts.slot);
   else proveNow(ground, facts, evidenceCode.cryptographic, nowMs);
 }

@@ -35,7 +35,9 @@ export class EventWriter {
   readonly #closedSlots: SlotQueue;
   /** By pair: the generation its `closed` event names. */
   readonly #closedGenerations: Int32Array;
-  readonly #ofSlot: Allowance;
+  /** By slot, of each kind: who causes suspicions must not hide what is decided. */
+  readonly #decisionsOf: Allowance;
+  readonly #suspicionsOf: Allowance;
   readonly #decisions = new Allowance(1, notesPerWorkerPerSecMax, notesPerWorkerBurstMax);
   readonly #suspicions = new Allowance(1, notesPerWorkerPerSecMax, notesPerWorkerBurstMax);
   #owesStopped = false;
@@ -50,7 +52,8 @@ export class EventWriter {
     this.#provenSlots = new SlotQueue(slots.capacitySlots);
     this.#closedSlots = new SlotQueue(slots.capacitySlots);
     this.#closedGenerations = new Int32Array(slots.capacitySlots >>> 1);
-    this.#ofSlot = new Allowance(slots.capacitySlots, notesPerSlotPerSecMax, notesPerSlotBurstMax);
+    this.#decisionsOf = new Allowance(slots.capacitySlots, notesPerSlotPerSecMax, notesPerSlotBurstMax);
+    this.#suspicionsOf = new Allowance(slots.capacitySlots, notesPerSlotPerSecMax, notesPerSlotBurstMax);
   }
 
   /** The policy's sink writes events, so the policy comes second. */
@@ -60,7 +63,8 @@ export class EventWriter {
 
   /** The slot serves another pair from now on. */
   open(slot: number): void {
-    this.#ofSlot.clear(slot);
+    this.#decisionsOf.clear(slot);
+    this.#suspicionsOf.clear(slot);
   }
 
   wakeMain(): void {
@@ -83,8 +87,9 @@ export class EventWriter {
       kind === handoverNote.proven || kind === handoverNote.switched || kind === handoverNote.rolledBack;
     if (isDecision) this.#provenSlots.push(slot);
     const nowMs = this.#clock[0]!;
+    const ofSlot = isDecision ? this.#decisionsOf : this.#suspicionsOf;
     const ofWorker = isDecision ? this.#decisions : this.#suspicions;
-    const mayTell = this.#ofSlot.take(slot, nowMs) && ofWorker.take(0, nowMs);
+    const mayTell = ofSlot.take(slot, nowMs) && ofWorker.take(0, nowMs);
     if (!mayTell || !this.#writeNote(slot, kind, evidence, source, at)) {
       this.#worker[workerField.notesUntold]!++;
     }

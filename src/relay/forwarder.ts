@@ -119,13 +119,17 @@ export class Forwarder {
     this.#sender.countUnsent(slot, reason.sendFailed);
   }
 
-  /** Everything held for the candidate goes out, oldest first. */
-  releaseHeld(slot: number, candidate: number): void {
+  /** What is held for the candidate goes out, oldest first; what came before `sinceMs` is dropped. */
+  releaseHeld(slot: number, candidate: number, sinceMs = Number.NEGATIVE_INFINITY): void {
     const held = this.#held;
     for (let link = held.first(slot, candidate); link !== 0; link = held.first(slot, candidate)) {
-      this.#count(reason.heldReleased);
       // Let go of first, because delivering may hold it again, for the peer. Its bytes and facts stay until then.
       held.remove(link);
+      if (held.arrivalOf(link) < sinceMs) {
+        this.#refuse(slot, reason.heldDropped);
+        continue;
+      }
+      this.#count(reason.heldReleased);
       this.#deliver(slot, held.kindOf(link), held.offsetOf(link), held.sizeOf(link), held.arrivalOf(link));
     }
   }

@@ -32,8 +32,8 @@ export class PolicySink implements HandoverSink {
     this.#parts = parts;
   }
 
-  releaseHeld(slot: number, candidate: number): void {
-    this.#parts.forwarder.releaseHeld(slot, candidate);
+  releaseHeld(slot: number, candidate: number, sinceMs?: number): void {
+    this.#parts.forwarder.releaseHeld(slot, candidate, sinceMs);
   }
 
   dropHeld(slot: number, candidate: number): void {

@@ -2,6 +2,10 @@
  * The policy's rules, and how each is switched off: a text of its file as compiled, there once, and what replaces it. A
  * rule whose text has changed fails until the list has followed.
  */
+import { leverRules } from "./lever-rules.ts";
+import { pathRules } from "./path-rules.ts";
+import { stragglerRules } from "./straggler-rules.ts";
+
 export interface Rule {
   readonly file: string;
   /** What no longer holds. */
@@ -11,6 +15,9 @@ export interface Rule {
 }
 
 export const rules: readonly Rule[] = [
+  ...pathRules,
+  ...leverRules,
+  ...stragglerRules,
   {
     file: "streams.ts",
     name: "hold time: at least 20 ms",
@@ -192,10 +199,10 @@ export const rules: readonly Rule[] = [
     replace: "",
   },
   {
-    file: "twins.ts",
+    file: "comparing.ts",
     name: "a suspect is heard for half a second",
-    find: "if (nowMs >= twinDueAtMs(ground, slot))\n        endTwin(ground, slot);",
-    replace: "",
+    find: "if (nowMs < twinDueAtMs(ground, slot))\n        return;",
+    replace: "return;",
   },
   {
     file: "twin-table.ts",
@@ -224,7 +231,7 @@ export const rules: readonly Rule[] = [
   {
     file: "candidates.ts",
     name: "a less likely one does not push out",
-    find: "if (table.words[candidateAt(slot, free) + candidate.rank] >= likely)\n            return -1;",
+    find: "if (!givesWay(table, candidateAt(slot, free), likely, nowMs))\n            return -1;",
     replace: "",
   },
   {

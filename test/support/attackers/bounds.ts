@@ -3,6 +3,7 @@
  * a packet whether it may leak, be injected or be lost.
  */
 import { packetKind } from "../../../src/handover/contract.ts";
+import { holdMsMax } from "../../../src/handover/timing.ts";
 import type { AttackerClass } from "./attacks.ts";
 import type { Moment } from "./books.ts";
 import type { Cell, Harm } from "./history.ts";
@@ -18,7 +19,11 @@ export const bounds = {
   },
   silence: {
     mark: "s",
-    text: "once the phone was silent for longer than the hold time, and five times in 10 s for up to 500 ms when it speaks again",
+    text: "once the phone was silent for longer than the hold time, until it speaks at its pace again: 120 ms and two packets at most",
+  },
+  copied: {
+    mark: "p",
+    text: "once the phone was silent for longer than the hold time, as long as what it says is copied",
   },
   ahead: {
     mark: "a",
@@ -29,6 +34,10 @@ export const bounds = {
   silenceNear: { mark: "sr", text: "both of these" },
   moved: { mark: "mr", text: "both of these" },
   cipher: { mark: "c", text: "ciphertext, and what is sent where it goes" },
+  unverified: {
+    mark: "v",
+    text: "ciphertext, and what is sent where it goes, until the phone's first packet (the second, where tags have 32 bits)",
+  },
   unbounded: { mark: "u", text: "no bound" },
 } as const;
 export type Bound = keyof typeof bounds;
@@ -44,8 +53,8 @@ const all = (bound: Bound): Promised => ({ leaked: bound, injected: bound, lost:
 const spoofed: Promised = { ...nothing, injected: "unbounded" };
 const early: Promised = { ...nothing, lost: "early" };
 const tapped: Promised = { leaked: "cipher", injected: "none", lost: "cipher" };
-/** Keepalives carry no tag: before the phone's first packet they say where it is. */
-const misled: Promised = { ...nothing, lost: "cipher" };
+/** Keepalives carry no tag: before the phone's first packet they say where it is, and what waited for it goes there. */
+const misled: Promised = { leaked: "unverified", injected: "none", lost: "unverified" };
 /** Behind the phone's NAT, before its first packet on a port: whose port it is nobody can tell. */
 const nearest: Promised = { leaked: "reports", injected: "none", lost: "reports" };
 
@@ -91,8 +100,8 @@ const plain: Rows = {
   muted: {
     "knows-ssrc": all("silence"),
     "knows-ssrc-and-sequence": all("silence"),
-    "on-path-copier": { ...all("silence"), injected: "ahead" },
-    "other-party": all("silence"),
+    "on-path-copier": { ...all("copied"), injected: "ahead" },
+    "other-party": { ...all("silence"), injected: "ahead" },
     "same-nat": all("silenceNear"),
     "spoofs-source": spoofed,
   },
@@ -113,23 +122,27 @@ const strict: Rows = {
   listening: { "same-nat": all("unbounded"), "spoofs-source": spoofed },
   "silent-from-start": { "same-nat": all("unbounded"), "spoofs-source": spoofed },
   speaking: { "same-nat": all("reports"), "spoofs-source": spoofed },
-  muted: { "same-nat": all("unbounded"), "spoofs-source": spoofed },
+  muted: { "same-nat": all("silenceNear"), "spoofs-source": spoofed },
   moving: { "same-nat": all("moved"), "spoofs-source": { ...spoofed, lost: "absent" } },
 };
 
 /** The relay has the keys. What cannot be verified is never relayed. */
 const srtp: Rows = {
-  early: { "on-path-copier": tapped, "same-nat": nearest, "spoofs-source": misled },
-  "not-yet-speaking": { "on-path-copier": tapped, "same-nat": tapped, "spoofs-source": misled },
-  listening: { "on-path-copier": tapped, "same-nat": tapped, "spoofs-source": misled },
-  "silent-from-start": { "on-path-copier": tapped, "same-nat": tapped, "spoofs-source": misled },
-  "no-usable-address": { "on-path-copier": tapped, "spoofs-source": { ...nothing, lost: "absent" } },
+  early: { "on-path-copier": tapped, "same-nat": nearest },
+  "not-yet-speaking": {
+    "on-path-copier": tapped,
+    "same-nat": misled,
+    "spoofs-source": { ...misled, leaked: "none" },
+  },
+  listening: { "on-path-copier": tapped, "same-nat": misled },
+  "silent-from-start": { "on-path-copier": tapped, "same-nat": misled },
+  "no-usable-address": { "on-path-copier": tapped },
   speaking: { "on-path-copier": tapped, "same-nat": nearest },
   muted: { "on-path-copier": tapped, "same-nat": nearest },
   moving: {
     "on-path-copier": tapped,
     "same-nat": nearest,
-    "spoofs-source": { ...nothing, lost: "absent" },
+    "spoofs-source": { ...nothing, lost: "reports" },
   },
 };
 
@@ -148,9 +161,10 @@ export function unexcused(bound: Bound, victim: Victim, harm: readonly Moment[])
 }
 
 const settleMs = 3_000;
-/** While the source before is still heard, and how long all of it comes to with five switches in ten seconds. */
+/** By so much a packet of a victim's may be late. */
+const jitterMsMax = 12;
+/** While the source before is still heard. */
 const stragglersMs = 500;
-const robbedMs = 5 * stragglersMs;
 
 type Excuse = (victim: Victim) => (moment: Moment) => boolean;
 
@@ -184,13 +198,22 @@ const excuses: Readonly<Record<Bound, Excuse>> = {
     ({ leftAtMs }) =>
     ({ atMs, slot }) =>
       slot === 1 || atMs >= leftAtMs - stragglersMs,
+  copied: (victim) => {
+    const [first] = pausesOf(victim);
+    return ({ atMs }) => first !== undefined && atMs >= first[0];
+  },
   cipher: always,
+  unverified:
+    ({ spokeAtMs, paceMs }) =>
+    ({ atMs, slot }) =>
+      slot === 1 || atMs <= spokeAtMs + 2 * paceMs + jitterMsMax,
   unbounded: always,
 };
 
 function silenceOf(victim: Victim): (moment: Moment) => boolean {
   const pauses = pausesOf(victim);
-  return ({ atMs }) => pauses.some(([from, to]) => atMs >= from && atMs <= to + robbedMs);
+  const backMs = holdMsMax + 2 * (victim.paceMs + jitterMsMax);
+  return ({ atMs }) => pauses.some(([from, to]) => atMs >= from && atMs <= to + backMs);
 }
 
 /** Times in which the phone says nothing for longer than the policy waits. */

@@ -46,7 +46,7 @@ export class Stage {
       return this.#playing;
     };
     this.policy = new Handover(2, {
-      releaseHeld: (slot, index) => playing().releaseHeld(slot, index),
+      releaseHeld: (slot, index, sinceMs) => playing().releaseHeld(slot, index, sinceMs),
       dropHeld: (slot, index) => playing().dropHeld(slot, index),
       targetChanged: (slot) => playing().targetChanged(slot),
       replay: (slot, sinceMs) => playing().replay(slot, sinceMs),
@@ -178,9 +178,9 @@ export class Miniature implements HandoverSink, RelayUnderTest {
     if (waiting.length > heldPacketsPerEgressMax) waiting.shift();
   }
 
-  releaseHeld(slot: number, index: number): void {
+  releaseHeld(slot: number, index: number, sinceMs = Number.NEGATIVE_INFINITY): void {
     for (const { packet, atMs } of this.#take(slot, index)) {
-      if (atMs + heldAgeMsMax >= this.nowMs - timerLagMs) this.#deliver(packet);
+      if (atMs >= sinceMs && atMs + heldAgeMsMax >= this.nowMs - timerLagMs) this.#deliver(packet);
     }
   }
 

@@ -52,7 +52,7 @@ suite("attackers: rules one by one", (test) => {
     const sink = { note: (_slot: number, kind: number) => void notes.push(kind) };
     const ground = { table, sink, settings: [settings({}), settings({})] } as unknown as Ground;
     table.words.set(endpointWords(elsewhere), word.proven);
-    remember(ground, 0, 0x77, 100, memoryClaim.takeBack);
+    remember(ground, 0, 0x77, 100, 0, memoryClaim.takeBack);
     const [known, unknown] = [elsewhere, "192.0.2.31:5500"].map((text) =>
       Int32Array.from(endpointWords(text)),
     );

@@ -145,6 +145,15 @@ suite("daemon: the log of media sources", (test) => {
     assert.match(lines.at(-1)?.message ?? "", /^left out 184 lines about media sources of 1 call$/);
   });
 
+  test("strikes, which an attacker causes at will, do not hide where the party is", () => {
+    const { lines, log, tell } = rig({ tellsDebug: false });
+    for (let count = 0; count < 200; count++) tell(1_000, "struck", cellular);
+    tell(1_000, "switched", cellular, { evidence: "continuity" });
+    assert.equal(lines.at(-1)?.["event"], "source-switched");
+    log.handleTimeout(ms(20_000));
+    assert.deepEqual([lines.at(-1)?.["level"], lines.at(-1)?.["lines"]], ["warn", 184]);
+  });
+
   test("all calls together are bounded too, in lines and in memory", () => {
     const { lines, log, tell } = rig({ tellsDebug: false });
     for (let call = 0; call < 2 * sourceLineCallsMax; call++)

@@ -218,6 +218,15 @@ suite("handover: ranked first speaker", (test) => {
     assert.deepEqual(tally(leg.talk(thief, 3)), { stranger: 3 });
   });
 
+  test("and to another port of the signalled address with its first packet", () => {
+    const leg = new Leg().open({ hints: [[sdp, "ip"]], target: sdp });
+    leg.talk(new Phone("203.0.113.9:7000"), 200);
+    assert.equal(leg.evidence(), "firstSpeaker");
+    const phone = new Phone("198.51.100.7:61000", 0x2000);
+    assert.equal(leg.send(phone.next()), verdict.relay);
+    assert.deepEqual([leg.proven(), leg.target()], [phone.from, phone.from]);
+  });
+
   test("a provisional proof yields to a nearer stream, and to its like only when silent", () => {
     const leg = new Leg().open(unusable);
     leg.talk(new Phone(unknown, 9), 6);

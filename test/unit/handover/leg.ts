@@ -234,8 +234,10 @@ export class Leg implements HandoverSink {
     return count;
   }
 
-  releaseHeld(slot: number, candidate: number): void {
-    for (const { packet } of this.#take(slot, candidate)) this.relayed.push(packet);
+  releaseHeld(slot: number, candidate: number, sinceMs = Number.NEGATIVE_INFINITY): void {
+    for (const { packet, atMs } of this.#take(slot, candidate)) {
+      (atMs < sinceMs ? this.dropped : this.relayed).push(packet);
+    }
   }
 
   dropHeld(slot: number, candidate: number): void {

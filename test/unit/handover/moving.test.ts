@@ -63,6 +63,74 @@ suite("handover: moving", (test) => {
     assert.equal(leg.proven(), phone.from);
   });
 
+  test("signalled: another port and SSRC of the signalled IP waits for the hold time of the old one, no longer", () => {
+    const { leg, phone } = answered(usable, "198.51.100.7:61000", 200);
+    leg.configure({ ...usable, generation: 2 });
+    leg.wait(40);
+    phone.from = "198.51.100.7:62000";
+    phone.ssrc = 0x2000;
+    assert.equal(leg.send(phone.next()), verdict.relay);
+  });
+
+  test("signalled: an old port that goes on has the leg again, and the new one once it is silent", () => {
+    const { leg, phone } = answered(usable, "198.51.100.7:61000", 200);
+    leg.configure({ ...usable, generation: 2 });
+    leg.wait(60);
+    const neighbour = new Phone("198.51.100.7:62000", 0x2000);
+    leg.talk(neighbour, 2);
+    assert.equal(leg.proven(), neighbour.from);
+    const from = phone.sequence;
+    for (let count = 0; count < 50; count++) {
+      assert.equal(leg.send(phone.next()), verdict.relay);
+      assert.notEqual(leg.send(neighbour.next()), verdict.relay);
+      leg.wait(20);
+    }
+    assert.deepEqual([leg.proven(), leg.heard(phone.from).slice(-50)], [phone.from, run(from, 50)]);
+    leg.talk(neighbour, 10);
+    assert.equal(leg.proven(), neighbour.from);
+  });
+
+  test("continuity: what came long before the old path's last packet, with a gap between, does not go out", () => {
+    const { leg, phone } = answered(usable, sdp, 200);
+    leg.talk(phone, 5);
+    const ahead = phone.forge(elsewhere, 16);
+    for (let count = 0; count < 14; count++) {
+      leg.send(phone.next());
+      leg.send(ahead.next());
+      leg.wait(20);
+    }
+    const last = ahead.sequence;
+    leg.talk(ahead, 10);
+    assert.deepEqual([leg.proven(), leg.heard(elsewhere)[0]], [elsewhere, (last - 11) & 0xffff]);
+    const laggard = answered(usable, sdp, 200);
+    const [leg2, phone2] = [laggard.leg, laggard.phone];
+    const late = Array.from({ length: 15 }, () => phone2.next());
+    const first = phone2.sequence;
+    phone2.from = elsewhere;
+    for (const packet of late) {
+      leg2.send(packet);
+      leg2.send(phone2.next());
+      leg2.wait(20);
+    }
+    leg2.talk(phone2, 10);
+    assert.deepEqual(leg2.heard(elsewhere), run(first, 25), "nothing between: the old path was slow");
+  });
+
+  test("continuity: a late packet of the old path says nothing of the new one, even if packets cannot be compared", () => {
+    const { leg, phone } = answered(usable, sdp, 200);
+    const { body: _, ...late } = phone.next();
+    const from = phone.sequence;
+    phone.from = elsewhere;
+    for (let count = 0; count < 10; count++) {
+      const { body: __, ...packet } = phone.next();
+      leg.send(packet);
+      leg.wait(5);
+      if (count === 0) assert.equal(leg.send(late), verdict.relay);
+      leg.wait(15);
+    }
+    assert.deepEqual(leg.heard(elsewhere), run(from, 10));
+  });
+
   test("an unchanged refresh opens nothing", () => {
     const { leg, phone } = answered(usable, "198.51.100.7:61000", 200);
     leg.configure(usable);
@@ -80,8 +148,9 @@ suite("handover: moving", (test) => {
     assert.deepEqual([silent.proven(), silent.target(), silent.evidence()], ["-", moved, "none"]);
     const { leg, phone } = answered(usable, sdp);
     leg.configure(again);
+    assert.deepEqual(tally(leg.talk(phone, 100)), { relay: 100 });
     assert.equal(leg.target(), moved);
-    assert.deepEqual(tally(leg.talk(phone, 200)), { relay: 200 });
+    assert.deepEqual(tally(leg.talk(phone, 100)), { relay: 100 });
     assert.deepEqual([leg.proven(), leg.target(), leg.evidence()], [sdp, sdp, "firstSpeaker"]);
     leg.talk(new Phone(moved, 0x2000), 1);
     assert.equal(leg.proven(), moved);

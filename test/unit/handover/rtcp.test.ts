@@ -33,6 +33,46 @@ suite("handover: RTCP", (test) => {
     }
   });
 
+  test("from the usable IP a report is asked for; from the exact place anything will do", () => {
+    for (const type of [203, 204, 205, 206]) {
+      const leg = new Leg().open(usable);
+      assert.equal(leg.send(rtcp("198.51.100.7:9999", 0x1000, type)), verdict.unprovenSource);
+      assert.equal(leg.proven(1), "-");
+      assert.equal(leg.send(rtcp("198.51.100.7:4001", 0x1000, type)), verdict.relay);
+      assert.equal(leg.proven(1), "198.51.100.7:4001");
+    }
+  });
+
+  test("the exact place yields once RTP has gone on from another IP, and comes back with RTP", () => {
+    const leg = new Leg().open(usable);
+    const phone = new Phone(sdp);
+    leg.talk(phone, 100);
+    assert.equal(leg.send(rtcp("198.51.100.7:4001")), verdict.relay);
+    phone.from = phoneAt;
+    leg.talk(phone, 10);
+    assert.equal(leg.target(1), "203.0.113.9:7001");
+    assert.equal(leg.send(rtcp("203.0.113.9:7009")), verdict.relay);
+    assert.deepEqual([leg.proven(1), leg.target(1)], ["203.0.113.9:7009", "203.0.113.9:7009"]);
+    assert.equal(leg.send(rtcp("198.51.100.7:4001")), verdict.unprovenSource);
+    assert.equal(leg.target(1), "203.0.113.9:7009");
+    phone.from = sdp;
+    leg.talk(phone, 2);
+    assert.equal(leg.send(rtcp("198.51.100.7:4001")), verdict.relay);
+    assert.equal(leg.target(1), "198.51.100.7:4001");
+  });
+
+  test("the exact place of a party whose RTP never came from there does not yield", () => {
+    const leg = new Leg()
+      .open()
+      .configure(usable, 0, { hints: [["198.51.100.8:9", "exact"]], target: "198.51.100.8:9" });
+    const phone = new Phone(sdp);
+    leg.talk(phone, 100);
+    leg.send(rtcp("198.51.100.8:9"));
+    phone.from = phoneAt;
+    leg.talk(phone, 10);
+    assert.deepEqual([leg.proven(0), leg.proven(1)], [phoneAt, "198.51.100.8:9"]);
+  });
+
   test("reports that came before RTP was proven go out with its proof", () => {
     const leg = new Leg().open(unusable);
     const phone = new Phone(phoneAt);
@@ -201,6 +241,8 @@ suite("handover: RTCP", (test) => {
     leg.send(rtcp("198.51.100.7:4001"));
     const moved = "203.0.113.40:5000";
     leg.configure({ hints: [[moved, "ip"]], target: moved, generation: 2 });
+    assert.equal(leg.target(1), "198.51.100.7:4001", "while RTP's target waits");
+    leg.wait(200);
     assert.equal(leg.target(1), "203.0.113.40:5001");
     assert.equal(leg.send(rtcp("203.0.113.40:5099")), verdict.relay);
     assert.deepEqual(tally(leg.talk(new Phone(moved), 3)), { relay: 3 });
@@ -219,7 +261,7 @@ suite("handover: RTCP", (test) => {
       const leg = new Leg().open(ringing);
       const loser = new Phone(first, 0x2000);
       leg.talk(loser, 5);
-      leg.configure(answering);
+      leg.configure(answering).wait(200);
       assert.deepEqual([leg.target(0), leg.target(1)], [second, secondRtcp]);
       leg.send(loser.next());
       assert.equal(leg.send(rtcp(firstRtcp, 0x2000)), verdict.relay);
@@ -245,7 +287,7 @@ suite("handover: RTCP", (test) => {
   test("a branch behind NAT that lost the call does not take the target back either", () => {
     const leg = new Leg().open({ hints: [["203.0.113.9:5555", "ip"]], target: "203.0.113.9:5555" });
     leg.talk(new Phone(phoneAt, 0x2000), 10);
-    leg.configure({ ...usable, generation: 2 });
+    leg.configure({ ...usable, generation: 2 }).wait(200);
     assert.equal(leg.send(rtcp("203.0.113.9:7001", 0x2000)), verdict.relay);
     assert.deepEqual([leg.target(0), leg.target(1)], [sdp, "198.51.100.7:4001"]);
   });

@@ -106,14 +106,112 @@ suite("handover: send target", (test) => {
     }
   });
 
-  test("a re-INVITE with a new usable address moves the target of any leg at once", () => {
+  const moved = "203.0.113.40:5000";
+  const again: Wanted = { hints: [[moved, "ip"]], target: moved, generation: 2 };
+
+  test("a re-INVITE with a new usable address moves the target of a silent leg at once", () => {
     for (const source of [sdp, nat]) {
       const leg = new Leg().open(usable);
       leg.talk(new Phone(source), 3);
-      const moved = "203.0.113.40:5000";
-      leg.configure({ hints: [[moved, "ip"]], target: moved, generation: 2 });
+      leg.wait(200).configure(again);
+      assert.deepEqual([leg.target(0), leg.target(1)], [moved, "203.0.113.40:5001"]);
+    }
+  });
+
+  test("while the old place speaks on, the target stays; the new one has it with its first packet", () => {
+    const leg = new Leg().open(usable);
+    const phone = new Phone(nat);
+    leg.talk(phone, 100);
+    leg.configure(again);
+    leg.talk(phone, 25);
+    assert.deepEqual([leg.target(0), leg.target(1)], [nat, "198.51.100.7:61001"]);
+    phone.from = "203.0.113.40:61000";
+    assert.equal(leg.send(phone.next()), verdict.relay);
+    assert.deepEqual([leg.target(0), leg.target(1)], ["203.0.113.40:61000", "203.0.113.40:61001"]);
+    assert.deepEqual(leg.replays, [`0 203.0.113.40:61000 ${leg.nowMs - 60}`]);
+  });
+
+  test("who was exactly where SDP said is believed within 200 ms, and has everything since then", () => {
+    const leg = new Leg().open(usable);
+    const phone = new Phone(sdp);
+    leg.talk(phone, 100);
+    leg.send(rtcp("198.51.100.7:4001"));
+    leg.configure(again);
+    const since = leg.nowMs;
+    leg.talk(phone, 9);
+    assert.deepEqual([leg.target(0), leg.target(1)], [sdp, "198.51.100.7:4001"]);
+    leg.talk(phone, 50);
+    assert.deepEqual([leg.target(0), leg.target(1)], [moved, "203.0.113.40:5001"]);
+    assert.deepEqual([leg.proven(), leg.replays], [sdp, [`0 ${moved} ${since}`]]);
+  });
+
+  test("or with the hold time, when the old place falls silent before", () => {
+    const leg = new Leg().open(usable);
+    const phone = new Phone(sdp);
+    leg.talk(phone, 100);
+    leg.configure(again);
+    leg.talk(phone, 2);
+    leg.wait(40);
+    assert.deepEqual([leg.target(), leg.replays.length], [moved, 1]);
+  });
+
+  test("or when the new place is heard by a keepalive or a report", () => {
+    for (const packet of [other(moved, packetKind.keepalive), rtcp("203.0.113.40:5001", 0x7000, 201)]) {
+      const leg = new Leg().open(usable);
+      const phone = new Phone(sdp);
+      leg.talk(phone, 100);
+      leg.configure(again);
+      leg.send(packet);
       assert.equal(leg.target(), moved);
-      assert.equal(leg.target(1), "203.0.113.40:5001");
+      leg.talk(phone, 50);
+      assert.equal(leg.target(), moved);
+    }
+  });
+
+  test("a guess behind a NAT waits for 200 ms of silence, and 3 s at the longest for a place that never speaks", () => {
+    const behind: Wanted = {
+      hints: [
+        [home, "exact"],
+        [moved, "ip"],
+      ],
+      target: moved,
+      generation: 2,
+    };
+    for (const [source, wanted] of [
+      [sdp, behind],
+      [nat, behind],
+      [nat, again],
+    ] as const) {
+      const leg = new Leg().open(usable);
+      const phone = new Phone(source);
+      leg.talk(phone, 100);
+      leg.configure(wanted);
+      leg.talk(phone, 100);
+      assert.equal(leg.target(), source);
+      leg.wait(179);
+      assert.equal(leg.target(), source);
+      leg.wait(1);
+      assert.deepEqual([leg.target(), leg.replays], [moved, []]);
+      const endless = new Leg().open(usable);
+      const voice = new Phone(source);
+      endless.talk(voice, 100);
+      endless.configure(wanted);
+      endless.talk(voice, 300);
+      assert.equal(endless.target(), source);
+    }
+  });
+
+  test("SDP that names the old place again, or none, ends the wait", () => {
+    for (const back of [
+      { ...usable, generation: 3 },
+      { hints: [["0.0.0.0:4000", "exact"]], generation: 3 },
+    ] as const) {
+      const leg = new Leg().open(usable);
+      const phone = new Phone(sdp);
+      leg.talk(phone, 100);
+      leg.configure(again).configure(back);
+      leg.talk(phone, 50);
+      assert.equal(leg.target(), sdp);
     }
   });
 

@@ -271,7 +271,7 @@ suite("handover: strikes", (test) => {
     const { leg, phone } = answered();
     assert.equal(leg.send(phone.forge(second).next()), verdict.hold);
     phone.next();
-    leg.talk(phone, 1);
+    leg.talk(phone, 26);
     assert.equal(leg.notes.at(-1), "0 refused continuity");
     assert.equal(leg.send(phone.forge(second).next()), verdict.hold);
   });

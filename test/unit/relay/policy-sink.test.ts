@@ -297,6 +297,13 @@ suite("relay: the policy's notes", (test) => {
     assert.equal(notesUntold, 1_000 - notesPerSlotBurstMax - notesPerSlotPerSecMax);
   });
 
+  test("suspicions about a slot leave room for what is decided there", () => {
+    const { rig, policy } = lab({}, {}, 64);
+    for (let n = 0; n < 500; n++) policy.sink.note(0, handoverNote.held, 3, source, 1);
+    policy.sink.note(0, handoverNote.switched, 3, source, 1);
+    assert.deepEqual(rig.notes().at(-1), [0, handoverNote.switched, 3, 5_000]);
+  });
+
   test("suspicions of all slots together leave room for decisions", () => {
     const slots = 4_096;
     const rig = new WorkerRig(slots, {}, undefined, 4_096);
