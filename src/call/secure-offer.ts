@@ -183,11 +183,15 @@ function tellKeys(
     const sdes = security.sdes ?? newSdes();
     security.sdes = sdes;
     keepLatestKey(sdes);
-    if (options.resets) sdes.used = undefined;
+    if (options.resets) {
+      sdes.used = undefined;
+      sdes.told = [];
+    }
     const { random } = tools;
     const passed = linesToTake(summary.crypto, { ...options.sdes, offererPreference: [] });
     const wish = { sdes: options.sdes, recrypts: options.recrypts, random };
     sdes.told = linesToOffer(sdes, passed, wish);
+    sdes.isAnswered = false;
   }
   if (kinds.includes("dtls") && tools.certificates !== undefined) {
     const { certificates, random } = tools;
@@ -287,7 +291,7 @@ export function renewTransport(media: MediaState, { random, certificates }: Secu
     // use stays on offer, under a fresh key: where no other may be added it is all there is.
     const { used } = security.sdes;
     const renewed = used === undefined ? undefined : { ...used, isOurs: false };
-    security.sdes = { ...security.sdes, used: renewed, answered: undefined, send: undefined };
+    security.sdes = { ...security.sdes, used: renewed, told: [], answered: undefined, send: undefined };
   }
   if (security?.dtls !== undefined && certificates !== undefined) {
     const { association, hash, heard, prefersServer } = security.dtls;

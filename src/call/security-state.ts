@@ -50,6 +50,8 @@ export interface SdesSide {
   isRanked: boolean;
   /** Lines of our last offer to this party; every branch that answers takes one of them. */
   told: readonly SdesLine[];
+  /** An answer has taken one of them; false while the offer waits. */
+  isAnswered: boolean;
   /** The one of ours that an answer took last. */
   used: SdesLine | undefined;
   /** The line we answered this party with; it comes again while nothing changes. */

@@ -15,6 +15,7 @@ export function newSdes(): SdesSide {
     offered: [],
     isRanked: false,
     told: [],
+    isAnswered: false,
     used: undefined,
     answered: undefined,
     receive: [],
@@ -62,6 +63,7 @@ export function hearSdesAnswer(side: SdesSide, lines: readonly CryptoAttribute[]
   const taken = takenLine(side.told, lines);
   if (taken === undefined) return false;
   const { ours, theirs } = taken;
+  side.isAnswered = true;
   side.used = ours;
   // What the answer says of encryption and authentication holds for both directions (RFC 4568 section 6.3).
   side.send = withUsesOf(ours.key, theirs.key);

@@ -30,7 +30,8 @@ function isExcluded(suite: SrtpSuite, { only, without }: SdesOptions): boolean {
 
 /**
  * The lines a party is offered: those of the other party's offer, in its order and with its keys, so that what it
- * sends may pass untouched; then the one in use, with a key of ours; then all else we can speak, with fresh keys.
+ * sends may pass untouched; then the one in use, with a key of ours; then all else we can speak, with fresh keys, or those
+ * of an offer that waits for its answer: a repeated INVITE must not make untrue what its first copy said.
  */
 export function linesToOffer(
   side: SdesSide | undefined,
@@ -54,7 +55,7 @@ export function linesToOffer(
   if (!sdes.addsNone) {
     for (const suite of suitesByStrength) {
       if (has(suite) || isExcluded(suite, sdes) || !isOfferedByItself(suite, sdes)) continue;
-      const key = withWishedUses(freshKey(suite, wish.random), sdes);
+      const key = withWishedUses(toldKey(suite, side) ?? freshKey(suite, wish.random), sdes);
       lines.push({ tag: freeTag(lines), key, lifetime: lifetimeOf(sdes), isOurs: true });
     }
   }
@@ -106,6 +107,14 @@ function ranked<Line extends CryptoAttribute>(
 
 function ownKey(suite: SrtpSuite, inUse: SdesLine | undefined, { random }: SdesWish): SrtpKey {
   return inUse?.isOurs === true && inUse.key.suite === suite ? inUse.key : freshKey(suite, random);
+}
+
+/** Ours of an offer without an answer, so nothing was protected with it; for all uses. */
+function toldKey(suite: SrtpSuite, side: SdesSide | undefined): SrtpKey | undefined {
+  if (side === undefined || side.isAnswered) return undefined;
+  const line = side.told.find(({ isOurs, key }) => isOurs && key.suite === suite);
+  if (line === undefined) return undefined;
+  return { ...line.key, encryptsRtp: true, encryptsRtcp: true, authenticatesRtp: true };
 }
 
 /** A fresh key for the same suite and uses. */

@@ -19,8 +19,11 @@ export const packetKind = {
   data: 5,
 } as const;
 
-/** What decryption found; `none` where no key of ours applies, or the key's suite has no tag. */
-export const authResult = { none: 0, verified: 1 } as const;
+/**
+ * What decryption found; `none` where no key of ours applies, or the key's suite has no tag; `repeated`: the tag is right,
+ * and the packet came before.
+ */
+export const authResult = { none: 0, verified: 1, repeated: 2 } as const;
 
 /** In place of a payload type, for what is no RTP on a socket of RTP: STUN, DTLS and ZRTP of the parties' own. */
 export const noPayloadType = 128;

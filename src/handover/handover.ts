@@ -40,6 +40,7 @@ import {
   checkSource,
   confirmByKey,
   isChecked,
+  judgeRepeated,
   judgeVerified,
   proveByKey,
   takeOver,
@@ -117,6 +118,7 @@ export class Handover implements HandoverPolicy {
   }
 
   packet(facts: PacketFacts, nowMs: number): Verdict {
+    if (facts.auth === authResult.repeated) return this.#repeated(facts, nowMs);
     const words = this.#words;
     const base = facts.slot * slotWords;
     if (
@@ -209,6 +211,12 @@ export class Handover implements HandoverPolicy {
       if (this.#lookBeside(facts, nowMs) === verdict.duplicate) return verdict.duplicate;
     }
     return isPresence ? verdict.consumed : verdict.relay;
+  }
+
+  #repeated(facts: PacketFacts, nowMs: number): Verdict {
+    if (!this.#mayProve(facts)) return verdict.duplicate;
+    sourceInto(this.#ground.source, 0, facts);
+    return judgeRepeated(this.#ground, facts, nowMs);
   }
 
   /** The proven source speaks under a key of ours, or while others are read, or wait for its silence. */

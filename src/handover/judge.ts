@@ -162,7 +162,10 @@ function settleProven(ground: Ground, slot: number, nowMs: number): void {
     const at = candidateAt(slot, index);
     if (isSpeaker(ground, at)) {
       if (hasLapsed(ground, slot, at, nowMs)) dropCandidate(table, ground.sink, slot, index);
-    } else if (silenceMs(ground, slot, nowMs) >= neededSilenceMs(ground, slot, at, nowMs) && isAlive(ground, slot, at)) {
+    } else if (
+      silenceMs(ground, slot, nowMs) >= neededSilenceMs(ground, slot, at, nowMs) &&
+      isAlive(ground, slot, at)
+    ) {
       best = likelier(ground, slot, best, index);
     }
   }

@@ -20,14 +20,17 @@ import {
   keepsTarget,
   provenAt,
   setFlag,
+  setTime,
   silenceMs,
+  timeOf,
 } from "./ground.ts";
-import { isSameEndpoint, sourceInto } from "./hints.ts";
+import { hintMatch, isSameEndpoint, matchHints, sourceInto } from "./hints.ts";
 import { isFromProven, proveNow } from "./keep.ts";
-import { slotFlag, slotWords, stream, vouched, watch, word } from "./slot-table.ts";
+import { isLate } from "./previous.ts";
+import { previousClaim, real, slotFlag, slotWords, stream, vouched, watch, word } from "./slot-table.ts";
 import { findStream, holdTimeMs } from "./streams.ts";
 import { aimRtcp, moveTarget, setTarget } from "./targets.ts";
-import { holdMsMax, weakTagBitsMax } from "./timing.ts";
+import { holdMsMax, latePacketsMs, weakTagBitsMax } from "./timing.ts";
 
 const nowhere = new Int32Array(5);
 
@@ -35,6 +38,46 @@ const nowhere = new Int32Array(5);
 export function judgeVerified(ground: Ground, facts: PacketFacts, nowMs: number): Verdict {
   if (!facts.isNewest || !isStrong(ground, facts)) return verdict.relay;
   return takeOver(ground, facts, nowMs);
+}
+
+/**
+ * The packet's tag is right, and another copy of it came before: over the party's other path, or from who copies faster than
+ * it can send. The proven source is heard by it all the same, so nobody who brings its packets first has the leg for that;
+ * and one that lost the leg a moment ago to the copy has it again.
+ */
+export function judgeRepeated(ground: Ground, facts: PacketFacts, nowMs: number): Verdict {
+  const { words } = ground.table;
+  const { slot } = facts;
+  const base = slot * slotWords;
+  if (isFromProven(ground, facts)) {
+    setTime(ground, slot, real.heardAt, nowMs);
+    return verdict.duplicate;
+  }
+  const wasBefore =
+    isLate(ground, slot, nowMs) &&
+    words[base + word.evidence] === evidenceCode.cryptographic &&
+    words[base + word.previousClaim] === previousClaim.latePackets &&
+    words[base + word.previousSsrc] === facts.ssrc &&
+    ((facts.sequence - words[base + word.previousSequence]!) & 0xffff) < 0x8000 &&
+    isSameEndpoint(words, base + word.previous, ground.source, 0);
+  const mayMove = wasBefore || isNamedInstead(ground, slot, nowMs);
+  if (mayMove && facts.tagBits > weakTagBitsMax) {
+    const note = wasBefore ? handoverNote.rolledBack : handoverNote.switched;
+    proveNow(ground, facts, evidenceCode.cryptographic, nowMs, note);
+    // Else who copies would have it again with his next repetition.
+    words[base + word.previousClaim] = previousClaim.none;
+  }
+  return verdict.duplicate;
+}
+
+/** Signalling names the source in hand, and has nothing to do with the one that was just proven by a packet of both. */
+function isNamedInstead(ground: Ground, slot: number, nowMs: number): boolean {
+  const isFirst =
+    isProven(ground, slot) &&
+    ground.table.words[slot * slotWords + word.switches] === 0 &&
+    nowMs - timeOf(ground, slot, real.provenAt) < latePacketsMs;
+  if (!isFirst || hasFlag(ground, slot, slotFlag.isFitting)) return false;
+  return matchHints(ground.settings[slot]!, ground.source, 0) >= hintMatch.usableIp;
 }
 
 /** The leg moves to the source in hand once the present one is silent; a provisional one yields at once. */

@@ -250,6 +250,7 @@ export class Forwarder {
     }
     const clearBytes = this.#opener.open(slot, kind, offset, sizeBytes, isKnown);
     if (clearBytes < 0) {
+      if (clearBytes === -reason.replayed && protection.isRepeated) this.#tellRepeated(nowMs);
       this.#refuse(slot, -clearBytes);
       return;
     }
@@ -258,6 +259,16 @@ export class Forwarder {
     facts.auth = facts.tagBits > 0 ? authResult.verified : authResult.none;
     this.#judge(slot, this.#opener.isSealed ? kind | sealedFlag : kind, offset, clearBytes, arrivalMs, nowMs);
     facts.auth = authResult.none;
+  }
+
+  /** A packet that verified came once more: it goes nowhere, and says where its sender is. */
+  #tellRepeated(nowMs: number): void {
+    const facts = this.facts;
+    facts.tagBits = this.#protection.tagBits;
+    facts.auth = authResult.repeated;
+    this.#policy.packet(facts, nowMs);
+    facts.auth = authResult.none;
+    if (this.#targets.hasMoved) this.#targets.settle();
   }
 
   #holdKeyless(slot: number, kind: number, offset: number, sizeBytes: number, arrivalMs: number): void {

@@ -31,6 +31,8 @@ export interface MediaCrypto {
   /** Of the last packet accepted. */
   readonly isNewest: boolean;
   readonly tagBits: number;
+  /** Of the last RTP packet refused: it came before, and its tag is right. */
+  readonly isRepeated: boolean;
   acceptedKey(place: number): SrtpKey | undefined;
 }
 
@@ -173,6 +175,11 @@ export class Protection {
 
   get tagBits(): number {
     return this.#crypto!.tagBits;
+  }
+
+  /** Of the RTP packet refused last: it came before, and its tag is right. */
+  get isRepeated(): boolean {
+    return this.#crypto!.isRepeated;
   }
 
   /**

@@ -51,6 +51,7 @@ export class PacketCrypto {
   readonly #pairs: (PairKeys | undefined)[];
   readonly #places: Int32Array;
   #isNewest = false;
+  #isRepeated = false;
   #tagBits = 0;
 
   constructor(engine: SrtpEngine, arena: Uint8Array, capacitySlots: number) {
@@ -66,6 +67,11 @@ export class PacketCrypto {
   /** The last packet accepted or protected had the highest index of its SSRC. */
   get isNewest(): boolean {
     return this.#isNewest;
+  }
+
+  /** The RTP packet refused last came before, and its tag is right. */
+  get isRepeated(): boolean {
+    return this.#isRepeated;
   }
 
   /** The receive key that accepted the last packet of the slot's pair. */
@@ -234,6 +240,7 @@ export class PacketCrypto {
 
   #receiveRtp(slot: number, offset: number, sizeBytes: number, reveals: boolean, isTrusted: boolean): number {
     this.#isNewest = false;
+    this.#isRepeated = false;
     this.#tagBits = 0;
     const at = (slot >>> 1) * pairWords;
     const places = this.#places;
@@ -252,6 +259,10 @@ export class PacketCrypto {
         this.#tagBits = this.#tagBitsOf(session);
         return size;
       }
+      if (size === srtpCode.replayed && this.#rtp.isRepeated) {
+        this.#isRepeated = true;
+        this.#tagBits = this.#tagBitsOf(session);
+      }
       refusal = moreTelling(refusal, size);
     }
     return refusal;
@@ -259,6 +270,7 @@ export class PacketCrypto {
 
   #receiveRtcp(slot: number, offset: number, sizeBytes: number, reveals: boolean): number {
     this.#isNewest = false;
+    this.#isRepeated = false;
     this.#tagBits = 0;
     const at = (slot >>> 1) * pairWords;
     const places = this.#places;

@@ -14,6 +14,8 @@ export class RtpTransform {
   readonly #sessions: SessionTable;
   /** The last packet accepted or protected had the highest index of its SSRC. */
   isNewest = false;
+  /** The packet refused last came before, and its tag is right: somebody sent it once more. */
+  isRepeated = false;
 
   constructor(bench: Workbench) {
     this.#bench = bench;
@@ -39,6 +41,11 @@ export class RtpTransform {
     }
     const ssrc = bench.read32(offset + 8);
     const refusal = sessions.locateRtp(session, ssrc, rtpSequence(bench.bytes, offset), tagBytes > 0);
+    this.isRepeated =
+      refusal === srtpCode.replayed &&
+      (isAead
+        ? this.#unseal(session, offset, headerBytes, clearBytes, false)
+        : this.#check(session, offset, clearBytes, false));
     if (refusal !== 0) return refusal;
     const isGenuine = isAead
       ? this.#unseal(session, offset, headerBytes, clearBytes, reveals)

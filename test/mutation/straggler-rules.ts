@@ -86,4 +86,34 @@ export const stragglerRules: readonly Rule[] = [
     find: "&& !isOutOfDate)",
     replace: ")",
   },
+  {
+    file: "vouching.ts",
+    name: "a repetition shows that the proven source is there",
+    find: "setTime(ground, slot, real.heardAt, nowMs);\n        return verdict.duplicate;",
+    replace: "return verdict.duplicate;",
+  },
+  {
+    file: "vouching.ts",
+    name: "a repetition gives the leg back to the source before",
+    find: "if (mayMove && facts.tagBits > weakTagBitsMax)",
+    replace: "if (false)",
+  },
+  {
+    file: "vouching.ts",
+    name: "of two with one first packet the named one is the phone",
+    find: "const mayMove = wasBefore || isNamedInstead(ground, slot, nowMs);",
+    replace: "const mayMove = wasBefore;",
+  },
+  {
+    file: "vouching.ts",
+    name: "what came before the switch gives nothing back",
+    find: "((facts.sequence - words[base + word.previousSequence]) & 0xffff) < 0x8000 &&",
+    replace: "",
+  },
+  {
+    file: "vouching.ts",
+    name: "who lost the leg to a repetition has no claim",
+    find: "words[base + word.previousClaim] = previousClaim.none;",
+    replace: "",
+  },
 ];

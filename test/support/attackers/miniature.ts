@@ -142,7 +142,8 @@ export class Miniature implements HandoverSink, RelayUnderTest {
     if (kind === packetKind.dtls) return;
     const isMedia = kind === packetKind.rtp || kind === packetKind.rtcp;
     const isChecked = this.#parts.isSecure && isMedia;
-    if (isChecked && !this.#open(packet)) return;
+    const isRepeated = isChecked && packet.isSealed && this.#opened.has(packet.content);
+    if (isChecked && !isRepeated && !this.#open(packet)) return;
     const facts = this.#facts;
     facts.slot = packet.slot;
     facts.kind = kind;
@@ -153,6 +154,8 @@ export class Miniature implements HandoverSink, RelayUnderTest {
     facts.timestamp = packet.timestamp | 0;
     facts.payloadType = packet.payloadType;
     facts.auth = isChecked ? authResult.verified : authResult.none;
+    if (isRepeated && kind === packetKind.rtp) facts.auth = authResult.repeated;
+    else if (isRepeated) return;
     this.#inHand = packet;
     const outcome = this.policy.packet(facts, this.nowMs);
     this.#parts.coverage.verdicts[outcome]!++;
@@ -217,9 +220,9 @@ export class Miniature implements HandoverSink, RelayUnderTest {
     this.#parts.coverage.evidences[evidence]!++;
   }
 
-  /** Takes the protection off; false where the tag does not verify, or the packet was here before. */
+  /** Takes the protection off; false where the tag does not verify. */
   #open(packet: Packet): boolean {
-    if (!packet.isSealed || this.#opened.has(packet.content)) return false;
+    if (!packet.isSealed) return false;
     this.#opened.add(packet.content);
     const stream = packet.ssrc * 2 + packet.slot;
     const newest = this.#newest.get(stream) ?? -1;

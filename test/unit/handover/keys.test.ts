@@ -41,6 +41,12 @@ function verified(leg: Leg, packet: Packet, { isNewest = true, tagBits = 80 }: T
   return leg.policy.packet(facts, leg.nowMs);
 }
 
+/** A packet that verified, once more. */
+function repeated(leg: Leg, packet: Packet, tagBits = 80): Verdict {
+  const facts = Object.assign(factsFrom(packet.from), packet, { auth: authResult.repeated, tagBits });
+  return leg.policy.packet(facts, leg.nowMs);
+}
+
 function from(phone: Phone, place: string): Packet {
   return { ...phone.next(), from: place };
 }
@@ -131,6 +137,69 @@ suite("handover: verified packets", (test) => {
     const leg = new Leg().open({ ...usable, isAsymmetric: true });
     verified(leg, rtcp("192.0.2.30:5501"));
     assert.deepEqual(state(leg, 1), ["192.0.2.30:5501", "cryptographic", "198.51.100.7:4001"]);
+  });
+
+  test("who brings the phone's packets first has nothing of it: repetitions show that the phone is there", () => {
+    const { leg, phone } = speaking();
+    for (let count = 0; count < 50; count++) {
+      leg.wait(10);
+      const packet = phone.next();
+      assert.equal(verified(leg, { ...packet, from: moved }), verdict.relay);
+      assert.equal(leg.target(), sdp);
+      leg.wait(10);
+      assert.equal(repeated(leg, packet), verdict.duplicate);
+      assert.deepEqual(state(leg), [sdp, "cryptographic", sdp]);
+    }
+  });
+
+  test("in a pause he has the leg, until the phone's own copy comes; his repetitions do not bring it back to him", () => {
+    const { leg, phone } = speaking();
+    leg.wait(500);
+    const packet = phone.next();
+    verified(leg, { ...packet, from: moved });
+    assert.equal(leg.proven(), moved);
+    leg.wait(10);
+    assert.equal(repeated(leg, packet, 32), verdict.duplicate);
+    assert.equal(leg.proven(), moved, "a short tag may be hit by chance");
+    assert.equal(repeated(leg, packet), verdict.duplicate);
+    assert.deepEqual(state(leg), [sdp, "cryptographic", sdp]);
+    repeated(leg, { ...packet, from: moved });
+    assert.deepEqual(state(leg), [sdp, "cryptographic", sdp]);
+  });
+
+  test("who brings the phone's first packet first has the leg until the phone's own comes, if signalling names its place", () => {
+    for (const place of [sdp, "198.51.100.7:61000"]) {
+      const leg = new Leg().open(usable);
+      const packet = new Phone(place).next();
+      verified(leg, { ...packet, from: moved });
+      leg.wait(10);
+      repeated(leg, { ...packet, from: other });
+      assert.equal(leg.proven(), moved);
+      repeated(leg, packet);
+      assert.deepEqual(state(leg), [place, "cryptographic", place]);
+      assert.equal(leg.notes.at(-1), "0 switched cryptographic");
+    }
+    const late = new Leg().open(usable);
+    const packet = new Phone(sdp).next();
+    verified(late, { ...packet, from: moved });
+    late.wait(600);
+    repeated(late, packet);
+    assert.equal(late.proven(), moved);
+  });
+
+  test("a repetition proves nobody else: not of what the phone sent before it moved, nor later, nor from elsewhere", () => {
+    const { leg, phone } = speaking();
+    const old = { ...phone.next(), sequence: (phone.sequence - 3) & 0xffff };
+    leg.wait(500);
+    const packet = from(phone, moved);
+    verified(leg, packet);
+    assert.equal(repeated(leg, old), verdict.duplicate);
+    assert.equal(repeated(leg, { ...packet, from: other }), verdict.duplicate);
+    assert.equal(leg.proven(), moved);
+    leg.wait(600);
+    assert.equal(repeated(leg, { ...packet, from: sdp }), verdict.duplicate);
+    assert.equal(leg.proven(), moved);
+    assert.equal(repeated(new Leg().open(usable), packet), verdict.duplicate);
   });
 
   test("switches by key are not counted against the limit", () => {

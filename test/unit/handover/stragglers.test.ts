@@ -18,7 +18,13 @@ function answered(wanted: Wanted = usable, from = nat, packets = 50): { leg: Leg
 }
 
 /** Both speak at their own pace for so long; where media for the phone went meanwhile. */
-function together(leg: Leg, phone: Phone, thief: Phone, thiefPaceMs: number, durationMs: number): Set<string> {
+function together(
+  leg: Leg,
+  phone: Phone,
+  thief: Phone,
+  thiefPaceMs: number,
+  durationMs: number,
+): Set<string> {
   const targets = new Set<string>();
   for (let elapsedMs = 0; elapsedMs < durationMs; elapsedMs++) {
     if (elapsedMs % 20 === 0) leg.send(phone.next());
@@ -184,7 +190,7 @@ suite("handover: the source before speaks on", (test) => {
     const { leg, phone } = answered();
     leg.wait(500);
     leg.talk(phone.forge(elsewhere), 200);
-    leg.talk(phone, 50);
+    leg.talk(phone, 250);
     for (let count = 0; count < 50; count++) {
       const packet = phone.next();
       leg.send(packet);
