@@ -14,9 +14,9 @@ const notOurs = new Set([".git", ".cache", "node_modules", "dist", "build"]);
 const tiers = [
   ["core"],
   ["stun", "sdp", "rtp"],
-  ["handover", "srtp", "ice"],
+  ["handover", "srtp", "ice", "turn"],
   ["relay", "call"],
-  ["control", "turn", "state", "telemetry", "io", "config"],
+  ["control", "state", "telemetry", "io", "config"],
   ["daemon"],
   ["demo"],
   ["cli"],

@@ -23,6 +23,9 @@ import { relayReader, sourceReader } from "./daemon/source-readers.ts";
 import { TelemetryShell } from "./daemon/telemetry-shell.ts";
 import { Totals } from "./daemon/totals.ts";
 import { TransportLog } from "./daemon/transport-log.ts";
+import { makeTurn, type Turn, turnOptions } from "./daemon/turn.ts";
+import type { TurnWorkers } from "./daemon/turn-shell.ts";
+import { turnControl, turnTelemetry } from "./daemon/turn-telemetry.ts";
 import { systemClock } from "./io/clock.ts";
 import { TimeoutNotifier } from "./io/control/notify.ts";
 import { type CtlServer, startCtlServer } from "./io/ctl-server.ts";
@@ -43,12 +46,26 @@ interface EventListeners {
   readonly totals: Totals;
   readonly transports: TransportLog;
   readonly sources: SourceLog;
+  readonly turn: Turn | undefined;
+}
+
+/** What operators may look at and act on. */
+interface OperatorParts {
+  readonly relay: RelayReader;
+  readonly calls: Calls;
+  readonly shell: CallShell;
+  readonly telemetry: TelemetryShell;
+  readonly turn: Turn | undefined;
 }
 
 export interface Daemon {
   /** What it listens on, and the lines that point a proxy at it. */
   readonly ready: readonly string[];
   isAlive(): boolean;
+  /** TURN users, secrets, peer lists and certificates from this configuration; the rest stays as it was at start. */
+  reload(config: Config): void;
+  /** The TURN server takes no new allocations from now on. */
+  drainTurn(): void;
   stop(): Promise<void>;
 }
 
@@ -81,14 +98,15 @@ class Building {
     this.#warnOfLimits();
     const totals = new Totals();
     const notifier = new TimeoutNotifier(log);
-    const secure = await openSecureMedia(systemClock, log);
+    const secure = await openSecureMedia(systemClock, log, config.interfaces);
     const sources = new SourceLog({
       log,
       tellsDebug: config.logLevel === "debug",
       placeOf: (pair) => calls.placeOf(pair),
     });
-    const { relay, timer, driver } = await this.#startRelay(secure, sources, (event) =>
-      this.#relayEvent(event, { shell, totals, transports, sources }),
+    let turn: Turn | undefined;
+    const { relay, timer, driver, turnWorkers } = await this.#startRelay(secure, sources, (event) =>
+      this.#relayEvent(event, { shell, totals, transports, sources, turn }),
     );
     const calls = new Calls({
       options: callOptions(config, secure),
@@ -115,6 +133,7 @@ class Building {
       calls,
       totals,
       dtls: secure.dtlsCounts,
+      turn: () => turnTelemetry(turn),
       control: () => control.counts(),
     });
     const control: ControlShell = new ControlShell({
@@ -135,24 +154,26 @@ class Building {
       () => shell.stop(),
       () => control.close(),
     );
+    turn = await this.#makeTurn(relay, turnWorkers);
     await relay.ready;
     const engine = `${driver}, ${this.#srtpEngine(relay)}`;
     await control.open();
-    const operator = await this.#openOperatorDoors(
-      relayReader(relay, sources.history),
-      calls,
-      shell,
-      telemetry,
-    );
+    const reader = relayReader(relay, sources.history);
+    const operator = await this.#openOperatorDoors({ relay: reader, calls, shell, telemetry, turn });
+    await turn?.open(controlPorts(control, operator.listenHttp));
     log.info({ event: "ready" satisfies EventName, engine }, "ready");
-    const facts = {
-      ...config,
-      ...operator,
-      listenNg: control.ngEndpoints,
-      listenRtpproxy: control.rtpproxySpecs,
-      engine,
+    const facts = { ...config, ...operator, engine };
+    return this.#running(bannerLines({ ...facts, ...listenersOf(control, turn) }), telemetry, turn);
+  }
+
+  #running(ready: readonly string[], telemetry: TelemetryShell, turn: Turn | undefined): Daemon {
+    return {
+      ready,
+      isAlive: () => telemetry.isAlive(),
+      reload: (next) => turn?.reload(next),
+      drainTurn: () => turn?.drain(),
+      stop: () => this.tearDown(),
     };
-    return { ready: bannerLines(facts), isAlive: () => telemetry.isAlive(), stop: () => this.tearDown() };
   }
 
   /** Closes all parts, also behind one that fails: a relay thread left running would keep the process from ending. */
@@ -168,6 +189,13 @@ class Building {
     if (failures.length > 0) throw failures[0];
   }
 
+  async #makeTurn({ interfaces }: Relay, workers: TurnWorkers | undefined): Promise<Turn | undefined> {
+    const edges = { clock: systemClock, random: systemRandom, log: this.#log };
+    const turn = await makeTurn({ config: this.#config, ...edges, interfaces, workers });
+    this.#closers.push(() => turn?.close());
+    return turn;
+  }
+
   #warnOfLimits(): void {
     const { interfaces, maxSessions, portMin, portMax } = this.#config;
     const addressCount = new Set(interfaces.map(({ ip }) => ip)).size;
@@ -180,11 +208,12 @@ class Building {
     { makers, certificates }: SecureMedia,
     sources: SourceLog,
     onEvent: (event: RelayEvent) => void,
-  ): Promise<{ relay: Relay; timer: DeadlineTimer; driver: string }> {
+  ): Promise<{ relay: Relay; timer: DeadlineTimer; driver: string; turnWorkers: TurnWorkers | undefined }> {
     const { interfaces, portMin, portMax, tos, workers, io, coalesce } = this.#config;
     const { trustedMedia, settleTimeMs: settleMs, relearnAfterSilenceMs, replayMemoryBytes } = this.#config;
     const pairsPerAddress = Math.floor((portMax - portMin + 1) / 2);
     const addresses = new Set(interfaces.map(({ ip }) => ip)).size;
+    const turn = turnOptions(this.#config);
     const { driver, fallbackReason } = await openRelayDriver(io === "dgram" ? "dgram" : "epoll", {
       workers: workers === 0 ? availableParallelism() : workers,
       capacitySlots: 2 * pairsPerAddress * addresses,
@@ -200,6 +229,7 @@ class Building {
       relearnAfterSilenceMs: relearnAfterSilenceMs === 0 ? undefined : relearnAfterSilenceMs,
       replayMemoryBytes,
       coalesces: coalesce === "on",
+      turn,
     });
     if (fallbackReason !== undefined) {
       this.#log.warn(
@@ -231,7 +261,17 @@ class Building {
     timer = new DeadlineTimer(systemClock, timed);
     timer.schedule();
     const count = driver.links.length;
-    return { relay, timer, driver: `${driver.name}, ${count} worker${count === 1 ? "" : "s"}` };
+    const { turnDriver } = driver;
+    const turnWorkers =
+      turn === undefined || turnDriver === undefined
+        ? undefined
+        : { driver: turnDriver, places: turn.places };
+    return {
+      relay,
+      timer,
+      driver: `${driver.name}, ${count} worker${count === 1 ? "" : "s"}`,
+      turnWorkers,
+    };
   }
 
   /** The engine's name, for the log; tells of those it stands in for. */
@@ -246,7 +286,8 @@ class Building {
     return "no SRTP";
   }
 
-  #relayEvent(event: RelayEvent, { shell, totals, transports, sources }: EventListeners): void {
+  #relayEvent(event: RelayEvent, { shell, totals, transports, sources, turn }: EventListeners): void {
+    turn?.noteMedia(event);
     if (event.kind === "open-failed") {
       totals.openFailures[event.reason]++;
       this.#log.warn({ event: "open-failed" satisfies EventName, reason: event.reason }, "no port pair");
@@ -270,11 +311,9 @@ class Building {
 
   /** /metrics and `rtpferry ctl`. */
   async #openOperatorDoors(
-    relay: RelayReader,
-    calls: Calls,
-    shell: CallShell,
-    telemetry: TelemetryShell,
+    parts: OperatorParts,
   ): Promise<{ readonly listenHttp: Config["listenHttp"]; readonly ctl: Config["ctl"] }> {
+    const { relay, calls, shell, telemetry, turn } = parts;
     const { listenHttp, ctl } = this.#config;
     let http: HttpServer | undefined;
     if (listenHttp !== undefined) {
@@ -295,6 +334,7 @@ class Building {
         kill: (callId: string) => shell.kill(callId),
         relay,
         telemetry,
+        turn: turn === undefined ? undefined : turnControl(turn),
         monotonicMs: () => systemClock.monotonicMs(),
       };
       const server: CtlServer = await startCtlServer(ctl, (request) => answerCtl(source, request));
@@ -302,6 +342,20 @@ class Building {
     }
     return { listenHttp: http?.endpoint, ctl };
   }
+}
+
+/** Of all doors that no TURN peer may knock at. */
+function controlPorts(control: ControlShell, http: Config["listenHttp"]): readonly number[] {
+  return [...control.endpoints, ...(http === undefined ? [] : [http])].map(({ port }) => port);
+}
+
+/** What was really opened. */
+function listenersOf(
+  control: ControlShell,
+  turn: Turn | undefined,
+): Pick<Config, "listenNg" | "listenRtpproxy" | "listenTurn"> {
+  const { ngEndpoints, rtpproxySpecs } = control;
+  return { listenNg: ngEndpoints, listenRtpproxy: rtpproxySpecs, listenTurn: turn?.listeners ?? [] };
 }
 
 function callOptions(config: Config, secure: SecureMedia): CallOptions {

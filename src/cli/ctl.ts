@@ -3,15 +3,19 @@ import { askDaemon } from "../io/ctl-client.ts";
 import type { CallDetail, CallRow, MediaDetail, SocketDetail } from "../telemetry/call-view.ts";
 import type { SecurityDetail } from "../telemetry/security-view.ts";
 import type { TelemetrySnapshot } from "../telemetry/snapshot.ts";
+import type { TurnDetail } from "../telemetry/turn-view.ts";
 import { clientCtlPath } from "./ctl-path.ts";
 import { renderSources } from "./ctl-sources.ts";
+import { renderTurn, renderTurnStats, type TurnDrain } from "./ctl-turn.ts";
 import { environment, userId } from "./environment.ts";
 import { exitCode } from "./exit-code.ts";
 import { duration, printable, size, table } from "./table.ts";
 
 export interface CtlQuestion {
   readonly command: string;
-  readonly callId: string | undefined;
+  readonly callId?: string | undefined;
+  /** Of `turn`. */
+  readonly action?: string | undefined;
 }
 
 export interface CtlOptions {
@@ -43,6 +47,8 @@ function render(command: string, result: unknown): string {
       return renderCall(result as CallDetail);
     case "stats":
       return renderStats(result as TelemetrySnapshot);
+    case "turn":
+      return renderTurn(result as TurnDetail | TurnDrain);
     default:
       return `killed ${printable((result as { readonly killed: string }).killed)}`;
   }
@@ -150,6 +156,7 @@ export function renderStats(now: TelemetrySnapshot): string {
       .filter(([, count]) => count > 0)
       .map(([reason, count]) => [each.index, reason, count] as const),
   );
+  if (now.turn !== undefined) parts.push("", renderTurnStats(now.turn));
   if (drops.length > 0) parts.push("", table(["WORKER", "DROPPED FOR", "PACKETS"], drops));
   const requests = now.control.requests.filter(({ count }) => count > 0);
   if (requests.length > 0) {

@@ -54,9 +54,11 @@ function addCtl(program: Command, done: (code: number) => void): void {
       .description(help)
       .action(async (...given: unknown[]) => {
         const command = given.at(-1) as Command;
-        const callId = command.args[0];
+        const [word] = command.args;
         const { ctl: path, json = false } = command.optsWithGlobals<{ ctl?: string; json?: boolean }>();
-        done(await runCtl({ command: command.name(), callId }, { path, isJson: json }));
+        const name = command.name();
+        const question = name === "turn" ? { command: name, action: word } : { command: name, callId: word };
+        done(await runCtl(question, { path, isJson: json }));
       })
       .option("--ctl <PATH>", "the daemon's ctl socket")
       .option("--json", "print the answer as JSON");
@@ -66,4 +68,5 @@ function addCtl(program: Command, done: (code: number) => void): void {
   addCommand("show <CALL-ID>", "Show one call: legs, ports, sources, counters.");
   addCommand("kill <CALL-ID>", "End one call at once.");
   addCommand("stats", "Show the counters of the daemon.");
+  addCommand("turn [drain]", "List the TURN allocations; with drain, let no new ones in.");
 }

@@ -1,5 +1,6 @@
 /** `rtpferry serve`: settings in, daemon up, and down again when a signal says so. */
 import { readFileSync } from "node:fs";
+import { withCredentials } from "../config/credentials.ts";
 import { defaultsPlace, formatProblem, inReadingOrder, type Layer, type Problem } from "../config/layer.ts";
 import { configWarnings, resolveConfig } from "../config/resolve.ts";
 import type { Config } from "../config/schema.ts";
@@ -11,6 +12,7 @@ import { checkLocalAddress } from "../io/local-address.ts";
 import { createLogger } from "../io/log.ts";
 import { writePidfile } from "../io/pidfile.ts";
 import { openSystemdNotifier, type SystemdNotifier } from "../io/sd-notify.ts";
+import { SecretFileError } from "../io/turn/secret-files.ts";
 import type { EventName } from "../telemetry/events.ts";
 import { daemonCtlPath } from "./ctl-path.ts";
 import { environment, userId } from "./environment.ts";
@@ -23,6 +25,10 @@ export interface RunningDaemon {
   readonly ready: readonly string[];
   /** True while all relay threads move; asked before the watchdog is fed. */
   isAlive(): boolean;
+  /** Takes from these settings what may change while it runs: users, secrets, peers and certificates of TURN. */
+  reload(config: Config): void;
+  /** No new TURN allocations from now on. */
+  drainTurn(): void;
   /** Ends all calls, closes and removes everything. */
   stop(): Promise<void>;
 }
@@ -47,7 +53,9 @@ export async function runServe(commandLine: CommandLine, startDaemon: StartDaemo
     if (config.pidfile !== undefined) removePidfile = writePidfile(config.pidfile);
     for (const { ip } of config.interfaces) await checkLocalAddress("interface", ip);
     const daemon = await startDaemon(config, log);
+    const stopReloading = reloadOnSignal(commandLine, daemon, log);
     await run(daemon, log, signal);
+    stopReloading();
     return exitCode.ok;
   } catch (error) {
     const line = operatorLine(error);
@@ -59,12 +67,32 @@ export async function runServe(commandLine: CommandLine, startDaemon: StartDaemo
   }
 }
 
+/** SIGHUP reads the files again, SIGUSR1 drains the TURN server. In a terminal SIGHUP says that it is being closed. */
+function reloadOnSignal(commandLine: CommandLine, daemon: RunningDaemon, log: Logger): () => void {
+  const reload = (): void => {
+    const resolved = readConfig(commandLine);
+    if (resolved.ok) {
+      daemon.reload(resolved.value);
+      return;
+    }
+    const reason = resolved.reason.map(formatProblem).join("; ");
+    log.error({ event: "turn-reloaded" satisfies EventName, reason }, "TURN settings stay as they were");
+  };
+  const drain = (): void => daemon.drainTurn();
+  if (!process.stdout.isTTY) process.on("SIGHUP", reload);
+  process.on("SIGUSR1", drain);
+  return () => process.off("SIGHUP", reload).off("SIGUSR1", drain);
+}
+
 /** All layers, and everything that is wrong in any of them. */
 function readConfig(commandLine: CommandLine): Result<Config, readonly Problem[]> {
   const ctl = { text: daemonCtlPath(environment, userId), place: defaultsPlace };
   const machine: Layer = new Map([["ctl", [ctl]]]);
   const file = readFile(commandLine.configFile);
-  const resolved = resolveConfig([machine, file.layer, commandLine.layer]);
+  const layers = [machine, file.layer, commandLine.layer].map((layer) =>
+    withCredentials(layer, environment.CREDENTIALS_DIRECTORY),
+  );
+  const resolved = resolveConfig(layers);
   const problems = [...file.problems, ...commandLine.problems, ...(resolved.ok ? [] : resolved.reason)];
   return resolved.ok && problems.length === 0 ? ok(resolved.value) : refused(inReadingOrder(problems));
 }
@@ -110,7 +138,7 @@ function awaitSignal(): Promise<string> {
 
 /** One line for what the machine refused; undefined for a fault of ours, which keeps its stack. */
 function operatorLine(error: unknown): string | undefined {
-  if (error instanceof ListenError) return error.message;
+  if (error instanceof ListenError || error instanceof SecretFileError) return error.message;
   const { syscall, code, message } = error as NodeJS.ErrnoException;
   return syscall === undefined || code === undefined ? undefined : `${message} (${meaningOf(code)})`;
 }

@@ -2,13 +2,14 @@
 import { type Endpoint, familyOf, formatEndpoint, isUnspecified } from "../core/address.ts";
 import { formatListenSpec, type ListenSpec } from "../core/listen-spec.ts";
 import type { Config } from "./schema.ts";
+import { formatTurnListen, type TurnListenSpec } from "./turn-values.ts";
 import { formatInterface } from "./values.ts";
 import { version } from "./version.ts";
 
 /** What was really opened: endpoints whose port was 0 carry the one they got. */
 export type BannerFacts = Pick<
   Config,
-  "interfaces" | "listenNg" | "listenRtpproxy" | "listenHttp" | "ctl" | "portMin" | "portMax"
+  "interfaces" | "listenNg" | "listenRtpproxy" | "listenTurn" | "listenHttp" | "ctl" | "portMin" | "portMax"
 > & {
   /** Driver and threads, such as `epoll, 2 workers`. */
   readonly engine: string;
@@ -34,9 +35,21 @@ export function bannerLines(facts: BannerFacts): readonly string[] {
     add("rtpproxy", formatListenSpec(spec));
     add("", `${readersOf(spec)}:  modparam("rtpproxy", "rtpproxy_sock", "${proxySocket(spec)}")`);
   }
+  for (const spec of facts.listenTurn) {
+    add("turn", formatTurnListen(spec));
+    add("", `browsers:  iceServers: [{ urls: "${turnUri(spec, facts)}", username, credential }]`);
+  }
   if (facts.listenHttp !== undefined) add("http", `http://${formatEndpoint(facts.listenHttp)}/metrics`);
   if (facts.ctl !== undefined) add("ctl", `rtpferry ctl --ctl ${facts.ctl} list`);
   return lines;
+}
+
+/** As clients name it (RFC 7065 section 3.1); behind a static NAT by the address the world knows. */
+function turnUri({ transport, endpoint: { ip, port } }: TurnListenSpec, { interfaces }: BannerFacts): string {
+  const shown = interfaces.find((each) => each.ip === ip)?.advertisedIp ?? ip;
+  const host = isUnspecified(ip) ? `ADDRESS:${port}` : formatEndpoint({ ip: shown, port });
+  const scheme = transport === "tls" || transport === "dtls" ? "turns" : "turn";
+  return `${scheme}:${host}?transport=${transport === "udp" || transport === "dtls" ? "udp" : "tcp"}`;
 }
 
 /** Persistent connections are OpenSIPS's alone. */

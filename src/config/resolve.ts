@@ -5,12 +5,11 @@ import type { ListenSpec } from "../core/listen-spec.ts";
 import { ok, type Result, refused } from "../core/result.ts";
 import { defaultsPlace, type Given, type Layer, type Place, type Problem, quote } from "./layer.ts";
 import type { Option } from "./option.ts";
-import { checkTurn, type Origin, turnWarnings } from "./turn-checks.ts";
 import { type Config, type ConfigName, type Draft, rows, schema } from "./schema.ts";
+import { checkTurn, type Origin, turnWarnings } from "./turn-checks.ts";
 
 /** Media ports that one call with two parties takes. */
 const portsPerCall = 4;
-
 
 /** `layers` run from the weakest to the strongest; a key of a stronger one replaces the whole key below it. */
 export function resolveConfig(layers: readonly Layer[]): Result<Config, readonly Problem[]> {

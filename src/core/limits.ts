@@ -174,7 +174,7 @@ export const replayBurstPacketsMax = 4;
 export const replaysAtOnceMax = 256;
 /** Replay: one socket is served again after so long at the earliest. */
 export const replayIntervalMsMin = 2_000;
-/** Relay: notes about sources that a socket tells main, a second and at once; all of them are counted. */
+/** Relay: notes about sources that a socket tells main, of decisions and of suspicions each, a second and at once; all of them are counted. */
 export const notesPerSlotPerSecMax = 8;
 export const notesPerSlotBurstMax = 16;
 /**
@@ -287,8 +287,8 @@ export const turnStreamsPerSourceMax = 1_000;
 /** TURN: TLS connections that may begin a second and at once; a handshake is a millisecond of the main thread. */
 export const turnHandshakesPerSecMax = 300;
 export const turnHandshakesBurstMax = 600;
-/** TURN: DTLS associations of clients at once, of all and of one source; each is some 20 KB outside our heap. */
-export const turnAssociationsMax = 4_000;
+/** TURN: DTLS associations of clients at once, of all and of one source; each is some 60 KB outside our heap. */
+export const turnAssociationsMax = 2_000;
 export const turnAssociationsPerSourceMax = 200;
 /** TURN: answers to a first ClientHello a second, of all sources: each is a datagram to an address that may be forged. */
 export const turnCookiesPerSecMax = 2_000;
@@ -296,8 +296,10 @@ export const turnCookiesPerSecMax = 2_000;
 export const turnFirstWordMsMax = 10_000;
 /** TURN: a connection without an allocation is closed after so long in silence, and a message that began must end in it. */
 export const turnQuietMsMax = 60_000;
-/** TURN: bytes that wait for a slow stream client; above it media is dropped, and above twice as much the client. */
+/** TURN: bytes that wait for a slow stream client; above it media is dropped. */
 export const turnQueueSizeBytesMax = 64 * 1024;
+/** TURN: and with them what one turn of the main thread brings; above twice as much the client is. */
+export const turnBurstSizeBytesMax = 256 * 1024;
 /** TURN: datagrams of one socket of node's that the kernel has not taken yet. */
 export const turnPendingSendsMax = 256;
 /** TURN: ports tried for one relay before giving up; each was held by another process. */
@@ -315,12 +317,14 @@ export const turnReadsPerTurnMax = 32;
 export const turnCommandsPerTurnMax = 64;
 /** TURN: requests of a worker taken in one turn of the main thread: a few milliseconds, so that control stays answered. */
 export const turnRequestsPerTurnMax = 64;
-/** TURN: requests a worker may have waiting for main, and of these those of clients without an allocation. */
-export const turnRequestRecords = 512;
+/** TURN: requests and packets of streams a worker may have waiting for main, and of these those of clients without an allocation. */
+export const turnRequestRecords = 2_048;
 export const turnStrangersWaitingMax = 384;
 /** TURN: and of these those of one address without an allocation, or of one client with one. */
 export const turnWaitingPerStrangerMax = 128;
 export const turnWaitingPerClientMax = 32;
+/** TURN: packets for one stream that wait for main, which may not have the processor for some hundred milliseconds. */
+export const turnWaitingPerStreamMax = 256;
 /** TURN: replies and packets of streams that wait for a worker whose ring is full; further ones are lost. */
 export const turnRepliesWaitingMax = 4_096;
 /** TURN: clients heard from a new place that main is still to be told of; of others it learns with their next request. */

@@ -4,6 +4,7 @@
  * Without FFI there is no DTLS: one warning says so, and everything else serves as before.
  */
 import type { CallOptions } from "../call/options.ts";
+import type { Endpoint, IpAddress } from "../core/address.ts";
 import { Allowance } from "../core/allowance.ts";
 import { dtlsStrangersBurstMax, dtlsStrangersPerSecMax } from "../core/limits.ts";
 import type { Logger } from "../core/log.ts";
@@ -12,6 +13,7 @@ import type { Clock } from "../core/time.ts";
 import { IceAgent } from "../ice/agent.ts";
 import { systemDigests } from "../io/digests.ts";
 import { systemRandom } from "../io/random.ts";
+import type { RelayInterface } from "../relay/interfaces.ts";
 import type { TransportMakers } from "../relay/transports/transport-parts.ts";
 import { type DtlsCounts, makeDtlsCounts } from "../srtp/dtls/actions.ts";
 import { DtlsAssociation } from "../srtp/dtls/association.ts";
@@ -27,10 +29,14 @@ export interface SecureMedia {
   readonly dtlsCounts: DtlsCounts;
 }
 
-export async function openSecureMedia(clock: Clock, log: Logger): Promise<SecureMedia> {
+export async function openSecureMedia(
+  clock: Clock,
+  log: Logger,
+  interfaces: readonly RelayInterface[],
+): Promise<SecureMedia> {
   const parts = { random: systemRandom, digests: systemDigests };
   const dtlsCounts = makeDtlsCounts();
-  const ice = (): IceAgent => new IceAgent(parts);
+  const ice = (): IceAgent => new IceAgent({ ...parts, outside: outsideOf(interfaces) });
   const { engine, why } = await openEngine();
   if (engine === undefined) {
     const fields = { event: "config-warning" satisfies EventName, reason: why };
@@ -55,6 +61,12 @@ export async function openSecureMedia(clock: Clock, log: Logger): Promise<Secure
       }),
   };
   return { makers, certificates, dtlsCounts };
+}
+
+/** Addresses of ours by what they are advertised as, others as they are. */
+function outsideOf(interfaces: readonly RelayInterface[]): (source: Endpoint) => Endpoint {
+  const names = new Map<IpAddress, IpAddress>(interfaces.map(({ ip, advertisedIp }) => [ip, advertisedIp]));
+  return ({ ip, port }) => ({ ip: names.get(ip) ?? ip, port });
 }
 
 /** What the call room may ask of our certificates. */

@@ -11,6 +11,7 @@ import type { Relay } from "../relay/relay.ts";
 import type { TransportCounts } from "../relay/transports/transport-counts.ts";
 import type { DtlsCounts } from "../srtp/dtls/actions.ts";
 import type { ControlCounts, TelemetrySnapshot, WorkerSnapshot } from "../telemetry/snapshot.ts";
+import type { TurnTelemetry } from "../telemetry/turn-view.ts";
 import { Rates, type Sums } from "./rates.ts";
 import type { Totals } from "./totals.ts";
 
@@ -22,6 +23,7 @@ export interface TelemetryShellParts {
   readonly totals: Totals;
   readonly dtls: DtlsCounts;
   readonly control: () => ControlCounts;
+  readonly turn: () => TurnTelemetry | undefined;
 }
 
 /** A worker shows a heartbeat at least every 200 ms; one that has not for so long hangs. */
@@ -79,7 +81,7 @@ export class TelemetryShell {
   }
 
   snapshot(): TelemetrySnapshot {
-    const { relay, calls, totals, config, control, dtls } = this.#parts;
+    const { relay, calls, totals, config, control, dtls, turn } = this.#parts;
     const stats = relay.stats();
     return {
       version,
@@ -102,6 +104,7 @@ export class TelemetryShell {
       transports: copyCounts(stats.transports),
       dtls: { ...dtls },
       control: control(),
+      turn: turn(),
       process: this.#process.read(),
     };
   }

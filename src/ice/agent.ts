@@ -5,9 +5,7 @@
  * and, after a restart, the one before it until that is replaced in everything.
  */
 import type { Endpoint } from "../core/address.ts";
-import type { Digests } from "../core/digests.ts";
 import type { IceSettings } from "../core/plan/security.ts";
-import type { Random } from "../core/random.ts";
 import type { MonotonicMs } from "../core/time.ts";
 import { parseStun } from "../stun/message.ts";
 import { stunMethod } from "../stun/wire.ts";
@@ -19,6 +17,14 @@ import { type Arrival, IceSession, type SessionParts } from "./session.ts";
 
 export type { IceAction } from "./actions.ts";
 
+export interface IceAgentParts extends Pick<SessionParts, "random" | "digests"> {
+  /**
+   * What the world calls a source; by default as we see it. A TURN relay of this host stands behind the same NAT as we
+   * do, and its client knows it by its outside address: by another one it would be a new candidate.
+   */
+  readonly outside?: SessionParts["outside"];
+}
+
 export class IceAgent {
   readonly #parts: SessionParts;
   readonly #role: IceRole;
@@ -28,11 +34,12 @@ export class IceAgent {
   /** Of before a restart. */
   #previous: IceSession | undefined;
 
-  constructor({ random, digests }: { readonly random: Random; readonly digests: Digests }) {
+  constructor({ random, digests, outside = (source) => source }: IceAgentParts) {
     this.#role = new IceRole(random);
     this.#parts = {
       random,
       digests,
+      outside,
       role: this.#role,
       emit: (action) => this.#out.push(action),
       onRoleSwitched: (nowMs) => this.#current?.switchRole(nowMs),

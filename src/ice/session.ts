@@ -38,6 +38,8 @@ export interface SessionParts {
   readonly emit: (action: IceAction) => void;
   /** A conflict changed the role, which all sessions share. */
   readonly onRoleSwitched: (nowMs: MonotonicMs) => void;
+  /** What the world calls a source: another name than we see where it is on this host. */
+  readonly outside: (source: Endpoint) => Endpoint;
 }
 
 /** A STUN packet and how it came. */
@@ -158,7 +160,7 @@ export class IceSession {
   /** RFC 8445 section 7.3. */
   handleRequest(arrival: Arrival): void {
     const { nowMs, message, component, source } = arrival;
-    const { digests, role } = this.#parts;
+    const { digests, role, outside } = this.#parts;
     const { key } = this.#local;
     const verdict = judgeRequest(message, this.#local, digests);
     if (verdict.kind === "refused") {
@@ -173,7 +175,7 @@ export class IceSession {
       this.#answer(arrival, encodeRefusal(message, refusal, { digests, key }));
       return;
     }
-    this.#answer(arrival, encodeSuccess(message, source, { digests, key, integrity }));
+    this.#answer(arrival, encodeSuccess(message, outside(source), { digests, key, integrity }));
     if (agreement === "switched") this.#parts.onRoleSwitched(nowMs);
     if (!this.#isRetired && this.#selection.has(component)) this.#hear(arrival, check);
   }

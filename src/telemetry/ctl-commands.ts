@@ -1,9 +1,10 @@
-/** What `rtpferry ctl` can ask of a running daemon: `list`, `show`, `kill`, `stats`. Requests and replies are JSON. */
+/** What `rtpferry ctl` can ask of a running daemon: `list`, `show`, `kill`, `stats`, `turn`. Requests and replies are JSON. */
 import type { CallReport } from "../call/report.ts";
 import { identifierSizeBytesMax } from "../core/limits.ts";
 import type { MonotonicMs } from "../core/time.ts";
 import { callDetail, callRow, type RelayReader } from "./call-view.ts";
 import type { TelemetrySource } from "./snapshot.ts";
+import { answerTurn, type TurnControl } from "./turn-view.ts";
 
 type Maybe<Value> = Value | Promise<Value>;
 
@@ -15,6 +16,8 @@ export interface CtlSource {
   kill(callId: string): Maybe<boolean>;
   readonly relay: RelayReader;
   readonly telemetry: TelemetrySource;
+  /** Undefined: there is no TURN server. */
+  readonly turn: TurnControl | undefined;
   monotonicMs(): MonotonicMs;
 }
 
@@ -38,8 +41,10 @@ export async function answerCtl(
     case "show":
     case "kill":
       return answerCall(source, request["command"], request["callId"]);
+    case "turn":
+      return answerTurn(source.turn, request["action"]);
     default:
-      return { ok: false, error: "there are the commands list, show, kill and stats" };
+      return { ok: false, error: "there are the commands list, show, kill, stats and turn" };
   }
 }
 

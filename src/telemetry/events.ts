@@ -22,6 +22,11 @@ export const eventTable = {
   "ice-failed": "No candidate of a party answers, or the party stopped answering checks.",
   "control-refused": "A control request was refused (debug).",
   "open-failed": "A port pair could not be opened.",
+  "turn-allocated": "A TURN client got an allocation (debug).",
+  "turn-ended": "An allocation is over; `reason` says why (debug).",
+  "turn-reloaded": "TURN users, secrets, peer lists and certificates were read again, or could not be.",
+  "turn-draining": "The TURN server takes no new allocations from now on.",
+  "turn-drained": "The TURN server drains, and its last allocation is over.",
   "worker-fault": "A relay thread died; the daemon ends with it.",
   fault: "An invariant broke; the daemon ends.",
 } as const;

@@ -1,5 +1,7 @@
 /** Every metric, once: the registry and docs/metrics.md come from this table. Names are a contract with dashboards. */
+
 import { endReasons, evidences, type TelemetrySnapshot, type WorkerSnapshot } from "./snapshot.ts";
+import { turnMetrics } from "./turn-metrics.ts";
 
 export interface Metric {
   readonly name: string;
@@ -259,6 +261,7 @@ export const metricTable: readonly Metric[] = [
     help: "Their size.",
     read: (now) => one(now.control.repliesRememberedBytes),
   },
+  ...turnMetrics,
   {
     name: "rtpferry_memory_bytes",
     type: "gauge",

@@ -7,6 +7,7 @@ import type { Evidence, OpenFailure } from "../core/plan/plan.ts";
 import type { UnixMs } from "../core/time.ts";
 import type { TransportCounts } from "../relay/transports/transport-counts.ts";
 import type { DtlsCounts } from "../srtp/dtls/actions.ts";
+import type { TurnTelemetry } from "./turn-view.ts";
 
 export interface TelemetrySource {
   /** Cheap enough to be called every second. */
@@ -25,6 +26,8 @@ export interface TelemetrySnapshot {
   readonly transports: Readonly<TransportCounts>;
   readonly dtls: Readonly<DtlsCounts>;
   readonly control: ControlCounts;
+  /** Undefined: there is no TURN server. */
+  readonly turn: TurnTelemetry | undefined;
   readonly process: ProcessSnapshot;
 }
 

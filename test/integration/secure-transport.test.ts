@@ -71,7 +71,7 @@ interface World {
 }
 
 async function build(driver: "epoll" | "dgram"): Promise<World> {
-  const secure = await openSecureMedia(systemClock, silentLogger);
+  const secure = await openSecureMedia(systemClock, silentLogger, []);
   const rig = await RelayRig.start({ driver, makers: secure.makers });
   const plain = [await rig.open(4, 1), await rig.open(4, 2)] as const;
   const secret = [await rig.open(4, 1), await rig.open(4, 2)] as const;

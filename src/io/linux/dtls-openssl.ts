@@ -25,6 +25,8 @@ import type {
 import { type DtlsProfile, dtlsProfiles, keyingSizeBytes, profileOf } from "../../srtp/dtls/profiles.ts";
 import { Arena } from "./arena.ts";
 import { CertificateMaker, type KeyedCertificate } from "./certificate-openssl.ts";
+import { registerCallback, type SharedCallbacks, sharedCallbacks } from "./dtls-callbacks.ts";
+import { cutDatagrams } from "./dtls-records.ts";
 import { dtlsFault } from "./dtls-self-test.ts";
 import {
   bindDtlsSymbols,
@@ -44,10 +46,6 @@ const groupNames = "X25519:P-256:P-384";
 /** RFC 5764 section 4.2 */
 const exporterLabel = "EXTRACTOR-dtls_srtp";
 
-/** RFC 6347 section 4.2.4.1 allows less than its 1 s where delay matters; then doubled. */
-const timerUsMin = 400_000;
-const timerUsMax = 6_400_000;
-
 /** Where calls find and leave bytes. */
 const ioBytes = 16_384;
 
@@ -65,23 +63,14 @@ export function openDtlsEngine(): { readonly engine: DtlsEngine | undefined; rea
 /** The connection whose call runs. */
 let current: Connection | undefined;
 
-type Callbacks = Readonly<Record<"certificate" | "cookie" | "timer", number>>;
+type Callbacks = SharedCallbacks & { readonly certificate: number };
 /** Made once a process: koffi never gives the memory back while they are registered. */
 let callbacks: Callbacks | undefined;
 
 function registerCallbacks(): Callbacks {
-  const register = (prototype: string, call: (...args: number[]) => number): number =>
-    Number(koffi.register(call, koffi.pointer(koffi.proto(prototype))));
-  return {
-    certificate: register("int DtlsCertificateCheck(uintptr_t, uintptr_t)", (store) =>
-      current?.checkPeer(Number(store)) === true ? 1 : 0,
-    ),
-    // Cookies are ours and found good before OpenSSL sees them.
-    cookie: register("int DtlsCookieCheck(uintptr_t, uintptr_t, uint32_t)", () => 1),
-    timer: register("uint32_t DtlsTimer(uintptr_t, uint32_t)", (_connection, lastUs = 0) =>
-      lastUs === 0 ? timerUsMin : Math.min(2 * lastUs, timerUsMax),
-    ),
-  };
+  const check = (store: number): number => (current?.checkPeer(Number(store)) === true ? 1 : 0);
+  const prototype = "int DtlsCertificateCheck(uintptr_t, uintptr_t)";
+  return { ...sharedCallbacks(), certificate: registerCallback(prototype, check) };
 }
 
 class OpenSslDtls implements DtlsEngine {
@@ -382,19 +371,6 @@ class Connection implements DtlsConnection {
     const sizeBytes = calls.bioRead(this.#output, arena.address, ioBytes);
     if (sizeBytes <= 0) return [];
     calls.bioControl(this.#output, bioControl.reset, 0, 0);
-    const datagrams: Uint8Array[] = [];
-    let begin = 0;
-    let end = 0;
-    while (end + 13 <= sizeBytes) {
-      const next = end + 13 + arena.view.getUint16(end + 11);
-      if (next > sizeBytes) break;
-      if (next - begin > dtlsDatagramSizeBytesMax && end > begin) {
-        datagrams.push(arena.bytes.slice(begin, end));
-        begin = end;
-      }
-      end = next;
-    }
-    if (end > begin) datagrams.push(arena.bytes.slice(begin, end));
-    return datagrams;
+    return cutDatagrams(arena, sizeBytes);
   }
 }

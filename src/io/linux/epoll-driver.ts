@@ -10,12 +10,15 @@ import type {
 } from "../../relay/driver.ts";
 import { commandWords, eventWords } from "../../relay/driver.ts";
 import { packetWords } from "../../relay/packet-records.ts";
+import type { TurnDriver, TurnLink } from "../../relay/turn/turn-driver.ts";
+import { turnCommandWords } from "../../relay/turn/turn-records.ts";
 import type { DriverOptions } from "../driver-options.ts";
 import { RingReader, RingWriter } from "../ring.ts";
 import { makeWorkerSetup, type WorkerSetup } from "../worker-setup.ts";
 import { Arena } from "./arena.ts";
 import { close, errno, errnoName, eventfd, write } from "./libc.ts";
 import { SocketBinder } from "./sockets.ts";
+import { TurnBinder } from "./turn-binder.ts";
 
 /** EFD_CLOEXEC | EFD_NONBLOCK. */
 const eventfdFlags = 0x80000 | 0x800;
@@ -34,6 +37,9 @@ class EpollWorker implements WorkerLink {
   readonly counters: WorkerSetup["counters"];
   readonly handover: SharedArrayBuffer;
   srtp: SrtpAbility = { engine: undefined, faults: [] };
+  readonly turn: TurnLink | undefined;
+  /** Called when the worker has written anything, after media has looked. */
+  onTurn: () => void = () => undefined;
   readonly #setup: WorkerSetup;
   readonly #arena: Arena;
   readonly #one: number;
@@ -54,6 +60,7 @@ class EpollWorker implements WorkerLink {
     this.packetsDown = new RingWriter(this.#setup.packetsDown, packetWords);
     this.counters = this.#setup.counters;
     this.handover = this.#setup.handover;
+    this.turn = this.#makeTurnLink();
     this.#arena = new Arena(8);
     this.#one = this.#arena.reserve(8);
     this.#arena.view.setInt32(this.#one, 1, true);
@@ -70,6 +77,7 @@ class EpollWorker implements WorkerLink {
     thread.on("message", () => {
       this.events.acknowledgeWake();
       onWake();
+      this.onTurn();
     });
     thread.on("error", (error) => {
       this.#endMessage = error.stack ?? error.message;
@@ -78,6 +86,7 @@ class EpollWorker implements WorkerLink {
       thread.on("exit", (code) => {
         // What it wrote last has no message of its own any more.
         onWake();
+        this.onTurn();
         if (!this.#isStopping || code !== 0) onFault(this.#endMessage);
         resolve();
       });
@@ -102,6 +111,18 @@ class EpollWorker implements WorkerLink {
     });
   }
 
+  #makeTurnLink(): TurnLink | undefined {
+    const { turn } = this.#setup;
+    if (turn === undefined) return undefined;
+    return {
+      commands: new RingWriter(turn.commands, turnCommandWords),
+      requests: new RingReader(turn.requests, packetWords),
+      events: new RingReader(turn.events, eventWords),
+      counters: turn.counters,
+      wake: () => this.wake(),
+    };
+  }
+
   async stop(timeoutMs: number): Promise<void> {
     this.#isStopping = true;
     let timer: NodeJS.Timeout | undefined;
@@ -123,11 +144,13 @@ export class EpollDriver implements RelayDriver {
   readonly name = "epoll";
   readonly capacitySlots: number;
   readonly links: readonly EpollWorker[];
+  readonly turnDriver: TurnDriver | undefined;
   readonly #binder = new SocketBinder();
 
   constructor(options: DriverOptions) {
     this.capacitySlots = options.capacitySlots;
     this.links = Array.from({ length: options.workers }, () => new EpollWorker(options));
+    this.turnDriver = options.turn === undefined ? undefined : this.#makeTurn(options.turn.tos);
   }
 
   async start(listener: DriverListener): Promise<void> {
@@ -138,6 +161,20 @@ export class EpollDriver implements RelayDriver {
       ),
     );
     await Promise.all(started);
+  }
+
+  #makeTurn(tos: number): TurnDriver {
+    const binder = new TurnBinder(this.links.length, tos);
+    return {
+      links: this.links.flatMap(({ turn }) => turn ?? []),
+      attach: (onWake) => {
+        for (const [index, worker] of this.links.entries()) worker.onTurn = () => onWake(index);
+      },
+      bindListener: (local) => binder.bindListener(local),
+      bindRelay: (ip, port) => binder.bindRelay(ip, port),
+      duplicate: (handle) => binder.duplicate(handle),
+      discard: (handle) => binder.discard(handle),
+    };
   }
 
   /** Of all workers alike: they run the same code on the same machine. */

@@ -6,11 +6,13 @@
  * turn first, and the read that would only say EAGAIN is saved. Only a worker that is behind, which a full list of
  * reports tells, reads a few datagrams of each socket: then most queues hold several, and reports cost more than reads.
  */
-import { jumboSizeBytesMax } from "../../core/limits.ts";
+import { jumboSizeBytesMax, turnListenersMax, turnReadsPerTurnMax } from "../../core/limits.ts";
 import type { CounterMemory } from "../../relay/counters.ts";
 import { workerField } from "../../relay/counters.ts";
 import { reason } from "../../relay/reasons.ts";
+import type { TurnWorker } from "../../relay/turn/turn-worker.ts";
 import type { WorkerCore } from "../../relay/worker-core.ts";
+import type { DataFacts } from "../../turn/data-facts.ts";
 import type { RingReader, RingWriter } from "../ring.ts";
 import type { Arena } from "./arena.ts";
 import { Coalescer } from "./coalescer.ts";
@@ -30,6 +32,13 @@ import {
   socketAddress,
   usleep,
 } from "./libc.ts";
+import { socketOfEpollName, type TurnSockets } from "./turn-sockets.ts";
+
+/** TURN in this worker, and its sockets. */
+export interface TurnPart {
+  readonly worker: TurnWorker;
+  readonly sockets: TurnSockets;
+}
 
 const eventsMax = 256;
 /** Datagrams read per report when the list of reports is full. */
@@ -49,6 +58,8 @@ export interface LoopParts {
   readonly commands: RingReader;
   readonly events: RingWriter;
   readonly counters: CounterMemory;
+  /** Undefined: media alone. */
+  readonly turn: TurnPart | undefined;
   readonly wakeDescriptor: number;
   readonly coalesces: boolean;
   /** Makes main look at the event ring. */
@@ -74,6 +85,8 @@ export class EpollLoop {
   readonly #coalescer: Coalescer;
   #isWoken = false;
   #nextSecondMs = 0;
+  /** Datagrams of this batch beyond one a report. */
+  #unreported = 0;
 
   constructor(parts: LoopParts) {
     const { arena } = parts;
@@ -104,7 +117,8 @@ export class EpollLoop {
       isStopped = this.#wake(ready, nowMs);
       timeoutMs = this.#timeout(nowMs);
       if (this.#coalescer.isBusy) this.#coalescer.noteWork(this.#readClock() - clockMs);
-      const pauseUs = this.#coalescer.pauseUs(ready, clockMs);
+      const pauseUs = this.#coalescer.pauseUs(ready + this.#unreported, clockMs);
+      this.#unreported = 0;
       if (pauseUs > 0) {
         this.#parts.counters.worker[workerField.pauses]!++;
         usleep(pauseUs);
@@ -119,9 +133,14 @@ export class EpollLoop {
     const readsMax = ready === eventsMax ? readsWhenBehind : 1;
     // Commands first: a packet that follows a proxy's answer must meet the settings that came before that answer.
     let isStopped = core.drainCommands(this.#parts.commands, nowMs);
+    this.#parts.turn?.worker.drain(nowMs);
     for (let index = 0; index < ready; index++) this.#handleEvent(index, readsMax, this.#boxed[boxed.now]!);
     // What was written between that look and the acknowledgement of a wake-up asks for no other wake-up.
-    if (this.#isWoken && !isStopped) isStopped = core.drainCommands(this.#parts.commands, nowMs);
+    if (this.#isWoken && !isStopped) {
+      isStopped = core.drainCommands(this.#parts.commands, nowMs);
+      this.#parts.turn?.worker.drain(nowMs);
+    }
+    if (isStopped) this.#parts.turn?.worker.closeAll();
     core.tick(nowMs);
     this.#tellMain(isStopped);
     if (nowMs >= this.#nextSecondMs) {
@@ -133,7 +152,8 @@ export class EpollLoop {
 
   #tellMain(isStopped: boolean): void {
     const { core, events } = this.#parts;
-    if (core.flushEvents() && events.requestWake()) this.#parts.wakeMain();
+    const owesTurn = this.#parts.turn?.worker.flush() ?? false;
+    if ((core.flushEvents() || owesTurn) && events.requestWake()) this.#parts.wakeMain();
     // The last events must not be left behind; main keeps reading while it waits for the end.
     while (isStopped && core.owesEvents) {
       usleep(1000);
@@ -149,6 +169,8 @@ export class EpollLoop {
       // In this order: a wake-up asked for after the acknowledgement must not be read away.
       read(this.#parts.wakeDescriptor, this.#boxed[boxed.time]!, 8);
       this.#parts.commands.acknowledgeWake();
+    } else if (slot < wakeSlot) {
+      this.#receiveTurn(socketOfEpollName(slot), readsMax, nowMs);
     } else if (this.#parts.core.isOpen(slot, this.#view.getInt32(at + 4, true))) {
       let reads = 0;
       while (reads < readsMax && this.#receive(slot, reads, nowMs)) reads++;
@@ -162,15 +184,7 @@ export class EpollLoop {
     const view = this.#view;
     const { sockets, core } = this.#parts;
     const source = this.#source;
-    view.setInt32(this.#sourceBytes, socketAddress.slotBytes, true);
-    const sizeBytes = recvfrom(
-      sockets.descriptors[slot]!,
-      this.#boxed[boxed.packet]!,
-      jumboSizeBytesMax,
-      receiveFlags,
-      this.#boxed[boxed.source]!,
-      this.#boxed[boxed.sourceBytes]!,
-    );
+    const sizeBytes = this.#read(sockets.descriptors[slot]!);
     if (sizeBytes < 0) {
       // After the first read: the queue is empty. Else a pending ICMP error or a datagram with a bad checksum: the
       // socket is as good as before.
@@ -194,11 +208,61 @@ export class EpollLoop {
     return true;
   }
 
+  /** Reads a listener or a relay of TURN; every client of this worker is behind a few listeners. */
+  #receiveTurn(socket: number, readsWanted: number, nowMs: number): void {
+    const { turn, sockets } = this.#parts;
+    const fd = turn?.sockets.descriptors[socket] ?? 0;
+    // Closed since epoll reported it.
+    if (turn === undefined || fd === 0) return;
+    const { worker } = turn;
+    const readsMax = socket < turnListenersMax ? turnReadsPerTurnMax : readsWanted;
+    for (let reads = 0; reads < readsMax; reads++) {
+      const sizeBytes = this.#read(fd);
+      if (sizeBytes < 0) {
+        if (reads === 0) worker.countReceiveTrouble();
+        return;
+      }
+      if (reads > 0) this.#unreported++;
+      this.#readSource(worker.facts);
+      worker.facts.socket = socket;
+      worker.receive(sockets.packetOffset, sizeBytes, nowMs);
+    }
+  }
+
+  #read(fd: number): number {
+    this.#view.setInt32(this.#sourceBytes, socketAddress.slotBytes, true);
+    return recvfrom(
+      fd,
+      this.#boxed[boxed.packet]!,
+      jumboSizeBytesMax,
+      receiveFlags,
+      this.#boxed[boxed.source]!,
+      this.#boxed[boxed.sourceBytes]!,
+    );
+  }
+
+  #readSource(facts: DataFacts): void {
+    const view = this.#view;
+    const source = this.#source;
+    const words = facts.source;
+    facts.sourcePort = view.getUint16(source + socketAddress.port);
+    if (isInet(view, source)) {
+      words[0] = 0;
+      words[1] = 0;
+      words[2] = 0xffff;
+      words[3] = view.getInt32(source + socketAddress.inetIp);
+      return;
+    }
+    for (let index = 0; index < 4; index++) {
+      words[index] = view.getInt32(source + socketAddress.inet6Ip + 4 * index);
+    }
+  }
+
   #timeout(nowMs: number): number {
-    const { core } = this.#parts;
-    if (core.hasCommands) return 0;
+    const { core, turn } = this.#parts;
+    if (core.hasCommands || turn?.worker.hasCommands === true) return 0;
     const dueMs = core.nextDeadlineMs() - nowMs;
-    const waitMs = core.owesEvents ? 10 : waitMsMax;
+    const waitMs = core.owesEvents || turn?.worker.owesEvents === true ? 10 : waitMsMax;
     return dueMs <= 0 ? 0 : Math.ceil(Math.min(dueMs, waitMs));
   }
 

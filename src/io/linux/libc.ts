@@ -26,6 +26,10 @@ export const socket = declare("int socket(int, int, int)");
 /** bind(fd, address, addressBytes) */
 export const bind = declare("int bind(int, uintptr_t, uint32_t)");
 export const close = declare("int close(int)");
+/** fcntl(fd, command, argument) */
+export const fcntl = declare("int fcntl(int, int, int)");
+/** getsockname(fd, address, addressBytes) */
+export const getsockname = declare("int getsockname(int, uintptr_t, uintptr_t)");
 /** setsockopt(fd, level, name, value, valueBytes) */
 export const setsockopt = declare("int setsockopt(int, int, int, uintptr_t, uint32_t)");
 export const epollCreate = declare("int epoll_create1(int)");
@@ -70,14 +74,18 @@ export const addressFamily = { inet: 2, inet6: 10 } as const;
 export const socketType = { datagram: 2, nonblock: 0x800, cloexec: 0x80000 } as const;
 export const messageFlag = { dontwait: 0x40, trunc: 0x20, nosignal: 0x4000 } as const;
 export const clockMonotonic = 1;
+/** F_DUPFD_CLOEXEC (linux/fcntl.h). */
+export const duplicateCommand = 1030;
 
 /** Levels and names for setsockopt (asm-generic/socket.h, linux/in.h, linux/in6.h). */
 export const option = {
-  socket: { level: 1, receiveBuffer: 8 },
+  socket: { level: 1, receiveBuffer: 8, reusePort: 15, receiveBufferForce: 33 },
   ip: { level: 0, tos: 1, mtuDiscover: 10 },
   ipv6: { level: 41, mtuDiscover: 23, v6only: 26, trafficClass: 67 },
   /** IP_PMTUDISC_DONT: fragment when needed, as a relay must. */
   mtuDiscoverOff: 0,
+  /** IP_PMTUDISC_DO: in one piece or not at all. */
+  mtuDiscoverOn: 2,
 } as const;
 
 /** sys/epoll.h; the event is packed on x64 only. */

@@ -8,6 +8,7 @@ import {
   close,
   errno,
   error,
+  getsockname,
   option,
   setsockopt,
   socket,
@@ -47,7 +48,16 @@ export function writeSocketAddress(
   return socketAddress.inet6Bytes;
 }
 
-/** Binds pairs for main. One scratch arena, so nothing is allocated per socket. */
+export interface SocketOptions {
+  readonly tos: number;
+  readonly receiveBufferBytes: number;
+  /** The buffer is worth more than the system grants to everybody. */
+  readonly isLarge: boolean;
+  /** Several sockets of ours share the port, and the kernel deals out who sends to it. */
+  readonly isShared: boolean;
+}
+
+/** Binds sockets for main. One scratch arena, so nothing is allocated per socket. */
 export class SocketBinder {
   readonly #arena = new Arena(1);
   readonly #address = this.#arena.reserve(socketAddress.slotBytes);
@@ -55,21 +65,29 @@ export class SocketBinder {
 
   /** Both sockets or none. */
   bindPair(ip: IpAddress, port: number, tos: number): BindResult {
-    const rtpHandle = this.#bindOne(ip, port, tos);
+    const options = { tos, receiveBufferBytes, isLarge: false, isShared: false };
+    const rtpHandle = this.bindOne(ip, port, options);
     if (rtpHandle < 0) return { ok: false, reason: bindFailure(-rtpHandle) };
-    const rtcpHandle = this.#bindOne(ip, port + 1, tos);
+    const rtcpHandle = this.bindOne(ip, port + 1, options);
     if (rtcpHandle >= 0) return { ok: true, rtpHandle, rtcpHandle };
     close(rtpHandle);
     return { ok: false, reason: bindFailure(-rtcpHandle) };
   }
 
-  /** A descriptor, or the negative error number. SO_REUSEPORT stays off, so a taken port is refused. */
-  #bindOne(ip: IpAddress, port: number, tos: number): number {
+  /** A descriptor, or the negative error number. A port that is not shared is refused if anybody has it. */
+  bindOne(
+    ip: IpAddress,
+    port: number,
+    { tos, receiveBufferBytes, isLarge, isShared }: SocketOptions,
+  ): number {
     const isV6 = familyOf(ip) === 6;
     const domain = isV6 ? addressFamily.inet6 : addressFamily.inet;
     const fd = socket(domain, socketType.datagram | socketType.nonblock | socketType.cloexec, 0);
     if (fd < 0) return -errno();
     this.#set(fd, option.socket.level, option.socket.receiveBuffer, receiveBufferBytes);
+    // Beyond net.core.rmem_max, where we may (CAP_NET_ADMIN).
+    if (isLarge) this.#set(fd, option.socket.level, option.socket.receiveBufferForce, receiveBufferBytes);
+    if (isShared) this.#set(fd, option.socket.level, option.socket.reusePort, 1);
     if (isV6) {
       this.#set(fd, option.ipv6.level, option.ipv6.v6only, 1);
       this.#set(fd, option.ipv6.level, option.ipv6.mtuDiscover, option.mtuDiscoverOff);
@@ -86,13 +104,22 @@ export class SocketBinder {
     return -code;
   }
 
+  /** The port a socket has, or 0 if the system does not tell. */
+  portOf(fd: number): number {
+    const { view, address } = this.#arena;
+    view.setInt32(this.#value, socketAddress.slotBytes, true);
+    if (getsockname(fd, address + this.#address, address + this.#value) !== 0) return 0;
+    return view.getUint16(this.#address + socketAddress.port);
+  }
+
   #set(fd: number, level: number, name: number, value: number): void {
     this.#arena.view.setInt32(this.#value, value, true);
     setsockopt(fd, level, name, this.#arena.address + this.#value, 4);
   }
 }
 
-function bindFailure(code: number): (BindResult & { readonly ok: false })["reason"] {
+/** By error number. */
+export function bindFailure(code: number): (BindResult & { readonly ok: false })["reason"] {
   if (code === error.EMFILE || code === error.ENFILE || code === error.ENOBUFS) return "no-descriptors";
   // Anything else that concerns the port alone (in use, privileged) makes the relay try another.
   return code === error.EADDRNOTAVAIL ? "no-address" : "port-taken";

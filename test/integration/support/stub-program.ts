@@ -23,6 +23,8 @@ process.exitCode = await runProgram(process.argv.slice(2), {
     return {
       ready: bannerLines({ ...config, engine: "stub" }),
       isAlive: () => true,
+      reload: (next) => log.info({ event: "turn-reloaded", realm: next.turnRealm }, "reloaded"),
+      drainTurn: () => log.info({ event: "turn-draining" }, "draining"),
       stop: async () => {
         clearInterval(alive);
         await ctl?.close();

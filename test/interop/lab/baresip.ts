@@ -27,6 +27,15 @@ export interface BaresipSecurity {
   readonly encryption?: "srtp" | "srtp-mand" | "dtls_srtp" | undefined;
   readonly hasIce: boolean;
   readonly hasRtcpMux: boolean;
+  readonly turn?: BaresipTurn;
+}
+
+/** A TURN server over UDP: for ICE if that is on, and otherwise for everything. */
+export interface BaresipTurn {
+  /** As in `turn:192.0.2.1:3478`. */
+  readonly uri: string;
+  readonly username: string;
+  readonly password: string;
 }
 
 export const baresipPort = 5_060;
@@ -72,8 +81,19 @@ function accountOf({ name, address, proxy, security }: BaresipPlan): string {
     `<sip:${user}@${address}>`,
     ...[`outbound="sip:${proxy}"`, "regint=0", "audio_codecs=PCMU", "answermode=auto"],
     ...(security?.encryption === undefined ? [] : [`mediaenc=${security.encryption}`]),
-    ...(security?.hasIce === true ? ["medianat=ice"] : []),
+    ...natOf(security),
   ].join(";");
+}
+
+function natOf(security: BaresipSecurity | undefined): readonly string[] {
+  const turn = security?.turn;
+  const nat = security?.hasIce === true ? "ice" : turn === undefined ? undefined : "turn";
+  return [
+    ...(nat === undefined ? [] : [`medianat=${nat}`]),
+    ...(turn === undefined
+      ? []
+      : [`stunserver="${turn.uri}"`, `stunuser=${turn.username}`, `stunpass=${turn.password}`]),
+  ];
 }
 
 /** The player needs no sound card; the sndfile filter in front of it writes what is heard to a file. */
@@ -94,7 +114,7 @@ function configOf(plan: BaresipPlan, folder: string): string {
     ...["g711.so", "sndfile.so", "aufile.so", "aubridge.so"].map((name) => `module ${name}`),
     ...(plan.security === undefined
       ? []
-      : ["srtp.so", "dtls_srtp.so", "ice.so"].map((name) => `module ${name}`)),
+      : ["srtp.so", "dtls_srtp.so", "ice.so", "turn.so"].map((name) => `module ${name}`)),
     "module_tmp account.so",
     "module_app menu.so",
     `snd_path ${folder}`,

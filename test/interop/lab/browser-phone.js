@@ -7,9 +7,10 @@ const pictures = { width: 320, height: 240, frameRate: 15 };
 
 globalThis.phone = {
   /** Opens a connection that sends the fake devices' sound and pictures, at once or when told to speak. */
-  async open(name, { bundlePolicy, kinds, isSilent }) {
-    const connection = new RTCPeerConnection({ bundlePolicy });
+  async open(name, { bundlePolicy, kinds, isSilent, hasChannel, ice }) {
+    const connection = new RTCPeerConnection({ bundlePolicy, ...ice });
     connections.set(name, connection);
+    if (hasChannel) connection.channel = openChannel(connection);
     connection.addEventListener("track", ({ track }) => play(track));
     connection.addEventListener("connectionstatechange", () => {
       if (connection.connectionState === "connected") connection.connectedAtMs ??= performance.now();
@@ -63,11 +64,12 @@ globalThis.phone = {
     await connection.setRemoteDescription({ type: "answer", sdp });
   },
 
-  /** Milliseconds from the peer's description to `connected`. */
+  /** Milliseconds from the peer's description to `connected`; the data channel is open then as well. */
   async connected(name, limitMs) {
     const connection = connections.get(name);
     const endMs = performance.now() + limitMs;
-    while (connection.connectedAtMs === undefined) {
+    const isOpen = () => connection.channel === undefined || connection.channel.readyState === "open";
+    while (connection.connectedAtMs === undefined || !isOpen()) {
       if (performance.now() > endMs || connection.connectionState === "failed") {
         const { connectionState, iceConnectionState } = connection;
         throw new Error(`not connected: ${connectionState}, ICE ${iceConnectionState}`);
@@ -85,6 +87,20 @@ globalThis.phone = {
         .getSenders()
         .map((sender) => sender.replaceTrack(null)),
     );
+  },
+
+  async sendMessages(name, count, intervalMs) {
+    const { channel } = connections.get(name);
+    for (let number = 0; number < count; number++) {
+      channel.send(`${number} `.padEnd(messageSize, "."));
+      channel.sent++;
+      await pause(intervalMs);
+    }
+  },
+
+  channelReport(name) {
+    const { sent, received } = connections.get(name).channel;
+    return { sent, received: received.size };
   },
 
   async stats(name) {
@@ -107,7 +123,20 @@ const wantedTypes = [
   "remote-outbound-rtp",
   "transport",
   "candidate-pair",
+  "local-candidate",
+  "remote-candidate",
 ];
+
+const messageSize = 500;
+
+/** Both pages open it under the same number. */
+function openChannel(connection) {
+  const channel = connection.createDataChannel("lab", { negotiated: true, id: 7 });
+  channel.sent = 0;
+  channel.received = new Set();
+  channel.addEventListener("message", ({ data }) => channel.received.add(Number.parseInt(data, 10)));
+  return channel;
+}
 
 /** The local description with every candidate. */
 async function described(connection) {

@@ -15,10 +15,36 @@ export interface ConnectionPlan {
   readonly kinds: readonly MediaKind[];
   /** Sends nothing before it is told to speak; otherwise it does as soon as it is connected. */
   readonly isSilent?: boolean;
+  /** A data channel beside the media, agreed upon without signalling. */
+  readonly hasChannel?: boolean;
+  readonly ice?: IceWay;
+}
+
+/** How a page finds its way: with servers of its own, and by nothing else if it is told so. */
+export interface IceWay {
+  readonly iceTransportPolicy: "all" | "relay";
+  readonly iceServers: readonly IceServer[];
+}
+
+export interface IceServer {
+  readonly urls: string;
+  readonly username: string;
+  readonly credential: string;
+}
+
+export interface ChannelReport {
+  readonly sent: number;
+  readonly received: number;
+}
+
+export interface BrowserOptions {
+  /** SHA-256 of a public key, in base64: certificates with it are trusted, whoever signed them. */
+  readonly trustedKey?: string;
 }
 
 /** A row of getStats(), of which the lab reads these (W3C WebRTC statistics). */
 export interface StatsRow {
+  readonly id: string;
   readonly type: string;
   readonly kind?: MediaKind;
   readonly ssrc?: number;
@@ -30,6 +56,14 @@ export interface StatsRow {
   readonly framesDecoded?: number;
   readonly dtlsState?: string;
   readonly srtpCipher?: string;
+  readonly selectedCandidatePairId?: string;
+  readonly localCandidateId?: string;
+  readonly remoteCandidateId?: string;
+  readonly candidateType?: string;
+  /** Of a local candidate: how the browser reaches the TURN server. */
+  readonly relayProtocol?: string;
+  readonly address?: string;
+  readonly port?: number;
 }
 
 const executable = "/usr/bin/chromium";
@@ -44,6 +78,11 @@ const options = [
   "--autoplay-policy=no-user-gesture-required",
   "--disable-features=WebRtcHideLocalIpsWithMdns",
 ];
+/**
+ * Holds for turns: as well, whose TLS the browser's network service speaks and whose certificates it checks like those
+ * of pages. Without it the lab's own are refused; other faults than the signer are forgiven too, for this key alone.
+ */
+const trustFlag = "--ignore-certificate-errors-spki-list";
 
 export class Browser {
   private readonly chromium: Chromium;
@@ -54,12 +93,13 @@ export class Browser {
     this.page = page;
   }
 
-  static async start(lab: Lab, host: HostName): Promise<Browser> {
+  static async start(lab: Lab, host: HostName, { trustedKey }: BrowserOptions = {}): Promise<Browser> {
     if (!existsSync(executable)) throw new Error(`${executable} is not installed`);
-    const [file, ...args] = inNamespace(lab.network.namespace(host), [executable]);
+    const [file, ...words] = inNamespace(lab.network.namespace(host), [executable]);
     const starter = join(lab.folder, `chromium-${host}`);
-    writeFileSync(starter, `#!/bin/sh\nexec ${file} ${args.join(" ")} "$@"\n`, { mode: 0o755 });
-    const browser = await chromium.launch({ executablePath: starter, args: options, timeout: startLimitMs });
+    writeFileSync(starter, `#!/bin/sh\nexec ${file} ${words.join(" ")} "$@"\n`, { mode: 0o755 });
+    const args = trustedKey === undefined ? options : [...options, `${trustFlag}=${trustedKey}`];
+    const browser = await chromium.launch({ executablePath: starter, args, timeout: startLimitMs });
     lab.onDrop(() => browser.close());
     const page = await browser.newPage();
     await page.route("**/*", (route) =>
@@ -107,6 +147,15 @@ export class Browser {
 
   quiet(name: string): Promise<void> {
     return this.call("quiet", name);
+  }
+
+  /** Sends numbered messages through the data channel, one every `intervalMs`. */
+  sendMessages(name: string, count: number, intervalMs: number): Promise<void> {
+    return this.call("sendMessages", name, count, intervalMs);
+  }
+
+  channel(name: string): Promise<ChannelReport> {
+    return this.call("channelReport", name);
   }
 
   stats(name: string): Promise<readonly StatsRow[]> {

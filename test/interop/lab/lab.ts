@@ -27,6 +27,8 @@ export interface LabOptions {
   readonly config?: "lab" | "documented" | "secure" | "none";
   /** Command-line options of our relay. */
   readonly relayOptions?: readonly string[];
+  /** What our relay's IPv4 address is called outside; getting packets there is the test's business. */
+  readonly advertisedIp?: string;
   /** Where two are compared; `relayName()` otherwise. */
   readonly relay?: RelayName;
 }
@@ -163,6 +165,7 @@ export class Lab {
       folder: this.folder,
       agent: this.agent("core"),
       ...(this.options.relayOptions === undefined ? {} : { options: this.options.relayOptions }),
+      ...(this.options.advertisedIp === undefined ? {} : { advertisedIp: this.options.advertisedIp }),
       ...(this.options.relay === undefined ? {} : { name: this.options.relay }),
     });
     this.programs.push(relay.program);

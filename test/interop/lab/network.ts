@@ -20,6 +20,8 @@ export const address = {
   proxy6: "fd99::10",
   relay: "10.99.0.20",
   relay6: "fd99::20",
+  /** What the relay is called outside in a lab that has a static NAT in front of it (`mapStatically`). */
+  relayOutside: "198.51.100.20",
   edge: "10.99.0.30",
   nat: "10.99.0.40",
   trunkSip: "10.99.0.50",

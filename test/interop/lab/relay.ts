@@ -31,6 +31,8 @@ interface RelayPlace {
   readonly agent: Agent;
   /** More of ours than every lab needs; the peer has no such options. */
   readonly options?: readonly string[];
+  /** Ours alone: what its IPv4 address is called outside. */
+  readonly advertisedIp?: string;
   /** `relayName()` otherwise. */
   readonly name?: RelayName;
 }
@@ -103,12 +105,13 @@ function rtpengineCommand(): readonly string[] {
   ];
 }
 
-function rtpferryCommand({ folder }: RelayPlace): readonly string[] {
+function rtpferryCommand({ folder, advertisedIp = address.relay }: RelayPlace): readonly string[] {
+  const internal = `internal/${address.relay}!${advertisedIp}`;
   return [
     process.execPath,
     cli,
     "serve",
-    ...["--interface", `internal/${address.relay}`, "--interface", `external/${address.relay6}`],
+    ...["--interface", internal, "--interface", `external/${address.relay6}`],
     ...["--listen-ng", `${address.relay}:${ngPort}`],
     ...["--listen-rtpproxy", `udp:${address.relay}:${rtpproxyPort}`],
     ...["--control-allow", "10.99.0.0/27"],

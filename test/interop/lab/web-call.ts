@@ -1,6 +1,6 @@
 /** Calls of a browser through the relay, to a plain RTP/AVP endpoint or to another browser, driven by ng alone. */
 import type { Agent } from "./agent.ts";
-import type { Browser, BundlePolicy, StatsRow } from "./browser.ts";
+import type { Browser, BundlePolicy, IceWay, StatsRow } from "./browser.ts";
 import type { Lab } from "./lab.ts";
 import { address } from "./network.ts";
 import { NgProxy, type NgWords } from "./ng-proxy.ts";
@@ -23,6 +23,8 @@ export interface WebCallPlan {
    * a browser counts those it was not told of anew after every description.
    */
   readonly restarts?: boolean;
+  /** How the browser finds its way; by its own addresses otherwise. */
+  readonly ice?: IceWay;
 }
 
 /** A call between two browsers. */

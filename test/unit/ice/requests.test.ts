@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { formatEndpoint } from "../../../src/core/address.ts";
-import type { IceAction } from "../../../src/ice/agent.ts";
+import { type Endpoint, formatEndpoint } from "../../../src/core/address.ts";
+import { type IceAction, IceAgent } from "../../../src/ice/agent.ts";
 import { systemDigests } from "../../../src/io/digests.ts";
 import { StunBuilder } from "../../../src/stun/builder.ts";
 import { hasIntegrity, integrityOf, shortTermKey } from "../../../src/stun/integrity.ts";
@@ -79,6 +79,20 @@ suite("ice: requests", (test) => {
     const message = answerOf(lab, side, forge());
     const mapped = attributeOf(message as StunMessage, stunAttribute.xorMappedAddress) ?? new Uint8Array();
     assert.deepEqual(readXorAddress(mapped, transactionId), at(peer));
+  });
+
+  test("a source on this host is told its outside address, and answered where it is", () => {
+    const { lab, side } = open();
+    const { ip } = at("198.51.100.20:1");
+    const outside = ({ port }: Endpoint): Endpoint => ({ ip, port });
+    const agent = new IceAgent({ random: lab.chance, digests: systemDigests, outside });
+    agent.configure(lab.now, side.settings, 1);
+    const [sent] = agent.handlePacket(lab.now, 1, at(peer), forge()).filter(({ kind }) => kind === "send");
+    assert.ok(sent?.kind === "send");
+    assert.equal(formatEndpoint(sent.to), peer);
+    const message = parseStun(sent.bytes) as StunMessage;
+    const mapped = attributeOf(message, stunAttribute.xorMappedAddress) ?? new Uint8Array();
+    assert.deepEqual(readXorAddress(mapped, transactionId), { ip, port: at(peer).port });
   });
 
   test("420 names each unknown attribute", () => {

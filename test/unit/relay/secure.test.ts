@@ -119,6 +119,26 @@ suite("relay: SRTP", (test) => {
     assert.deepEqual([provenSource, sendTarget], [phoneA, phoneA]);
   });
 
+  test("a packet that comes once more goes nowhere, and the policy is told of it if its tag is right", () => {
+    for (const name of ["AES_CM_128_HMAC_SHA1_80", "AEAD_AES_128_GCM"] as const) {
+      const rig = new WorkerRig();
+      facing({ security: sdes }, {}, rig);
+      rig.policy.keepsSeen = true;
+      keys(rig, 0, [keyOf(1, name)], toA);
+      const packet = new Party(keyOf(1, name), toA).protect(rtpPacket(7, 1));
+      const bent = Buffer.from(packet);
+      bent[bent.length - 1]! ^= 1;
+      for (const each of [packet, packet, bent, packet]) rig.receive(0, each, phoneA);
+      const { verified, repeated } = authResult;
+      assert.deepEqual(
+        rig.policy.seen.map(({ auth }) => auth),
+        [verified, repeated, repeated],
+      );
+      assert.deepEqual(reasons(rig), { relay: 1, replayed: 3 });
+      assert.deepEqual(sentBytes(rig), [rtpPacket(7, 1)]);
+    }
+  });
+
   test("the party's packets take the leg to another network, with one command of signalling less", () => {
     const rig = facing({ security: sdes }, {});
     keys(rig, 0, [fromA], toA);

@@ -127,6 +127,7 @@ suite("telemetry/ctl-commands", (test) => {
     kill: (callId) => callId === "one" && killed.push(callId) > 0,
     relay: counters,
     telemetry: { snapshot },
+    turn: undefined,
     monotonicMs: () => nowMs,
   };
 

@@ -1,0 +1,137 @@
+/** A worker's TURN sockets on Linux: in the epoll set of its media sockets, under negative numbers. */
+
+import { sendCode } from "../../relay/driver.ts";
+import type { TurnSocketPort } from "../../relay/turn/turn-driver.ts";
+import type { Arena } from "./arena.ts";
+import type { EpollSockets } from "./epoll-sockets.ts";
+import {
+  addressFamily,
+  type BoxedNumbers,
+  close,
+  epoll,
+  epollControl,
+  errno,
+  error,
+  messageFlag,
+  option,
+  sendto,
+  setsockopt,
+  socketAddress,
+} from "./libc.ts";
+import { writeSocketAddress } from "./sockets.ts";
+
+const sendFlags = messageFlag.dontwait | messageFlag.nosignal;
+
+/** Payloads begin at a multiple of four bytes around where packets are received; each of their addresses is kept boxed. */
+const aheadBytes = 64;
+const behindBytes = 192;
+
+const boxed = { target: 1, value: 2 } as const;
+
+/** How the epoll set names a TURN socket; media slots are 0 and above, the wake-up is -1. */
+export function epollNameOf(socket: number): number {
+  return -2 - socket;
+}
+
+export function socketOfEpollName(name: number): number {
+  return -2 - name;
+}
+
+export class TurnSockets implements TurnSocketPort {
+  /** By socket; 0 is none. */
+  readonly descriptors: Int32Array;
+  readonly #isV6: Uint8Array;
+  readonly #arena: Arena;
+  readonly #media: EpollSockets;
+  readonly #target: number;
+  readonly #value: number;
+  readonly #boxed: BoxedNumbers;
+  readonly #firstBoxed: number;
+  readonly #offsets: BoxedNumbers;
+
+  constructor(arena: Arena, media: EpollSockets, capacity: number) {
+    this.#arena = arena;
+    this.#media = media;
+    this.descriptors = new Int32Array(capacity);
+    this.#isV6 = new Uint8Array(capacity);
+    this.#target = arena.reserve(socketAddress.slotBytes);
+    this.#value = arena.reserve(4);
+    this.#boxed = [null, arena.address + this.#target, arena.address + this.#value];
+    this.#firstBoxed = media.packetOffset - aheadBytes;
+    this.#offsets = [null];
+    for (let at = 0; at < aheadBytes + behindBytes; at += 4) {
+      this.#offsets.push(arena.address + this.#firstBoxed + at);
+    }
+  }
+
+  adopt(socket: number, handle: number, isV6: boolean, isWatched: boolean): boolean {
+    this.descriptors[socket] = handle;
+    this.#isV6[socket] = isV6 ? 1 : 0;
+    return !isWatched || this.watch(socket);
+  }
+
+  watch(socket: number): boolean {
+    return this.#media.watch(this.descriptors[socket]!, epollNameOf(socket), 0);
+  }
+
+  /** Taken out of the epoll set by name: where another worker has a duplicate, closing alone would leave it there. */
+  release(socket: number): void {
+    const descriptor = this.descriptors[socket]!;
+    epollControl(this.#media.epoll, epoll.remove, descriptor, 0);
+    close(descriptor);
+    this.descriptors[socket] = 0;
+  }
+
+  send(
+    socket: number,
+    offset: number,
+    sizeBytes: number,
+    target: Int32Array,
+    port: number,
+    isUnfragmented: boolean,
+  ): number {
+    const isV6 = this.#isV6[socket] === 1;
+    const isMapped = target[0] === 0 && target[1] === 0 && target[2] === 0xffff;
+    const fd = this.descriptors[socket]!;
+    if (isMapped === isV6 || fd === 0) return sendCode.failed;
+    const { view } = this.#arena;
+    const at = this.#target;
+    const targetBytes = isV6 ? socketAddress.inet6Bytes : socketAddress.inetBytes;
+    if (isV6) writeSocketAddress(view, at, true, target[0]!, target[1]!, target[2]!, target[3]!, port);
+    else {
+      view.setUint16(at, addressFamily.inet, true);
+      view.setUint16(at + socketAddress.port, port);
+      view.setInt32(at + socketAddress.inetIp, target[3]!);
+    }
+    if (!isUnfragmented) return this.#sendTo(fd, offset, sizeBytes, targetBytes);
+    // An option of the socket, set for this one packet: rare, and cheaper than a second socket for each relay.
+    this.#setDiscovery(fd, isV6, option.mtuDiscoverOn);
+    const code = this.#sendTo(fd, offset, sizeBytes, targetBytes);
+    this.#setDiscovery(fd, isV6, option.mtuDiscoverOff);
+    return code;
+  }
+
+  #sendTo(fd: number, offset: number, sizeBytes: number, targetBytes: number): number {
+    const index = (offset - this.#firstBoxed) >> 2;
+    const isBoxed = (offset & 3) === 0 && index >= 0 && index < this.#offsets.length - 1;
+    const packet = isBoxed ? (this.#offsets[index + 1] as number) : this.#arena.address + offset;
+    const target = this.#boxed[boxed.target]!;
+    if (sendto(fd, packet, sizeBytes, sendFlags, target, targetBytes) >= 0) return sendCode.sent;
+    let code = errno();
+    // ECONNREFUSED is an ICMP error of an earlier packet and is gone once reported: the same send works now.
+    if (code === error.ECONNREFUSED || code === error.EINTR) {
+      if (sendto(fd, packet, sizeBytes, sendFlags, target, targetBytes) >= 0) return sendCode.sentOnRetry;
+      code = errno();
+    }
+    return code === error.EAGAIN || code === error.ENOBUFS ? sendCode.queueFull : sendCode.failed;
+  }
+
+  #setDiscovery(fd: number, isV6: boolean, value: number): void {
+    this.#arena.view.setInt32(this.#value, value, true);
+    const { level, mtuDiscover } = isV6 ? option.ipv6 : option.ip;
+    setsockopt(fd, level, mtuDiscover, this.#boxed[boxed.value]!, 4);
+  }
+}
+
+/** Bytes of the arena `TurnSockets` needs. */
+export const turnSocketsBytes = 256;
