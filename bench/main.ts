@@ -15,9 +15,11 @@ import {
   srtpCost,
   type Table,
 } from "./scenarios.ts";
+import { type TurnName, turnAllocations, turnCost } from "./turn.ts";
 
 const relays: readonly RelayName[] = ["rtpferry", "rtpferry, no coalescing", "rtpengine"];
 const twoRelays: readonly RelayName[] = ["rtpferry", "rtpengine"];
+const turnServers: readonly TurnName[] = ["rtpferry", "rtpferry, no coalescing", "coturn"];
 const full: Effort = { rounds: 7, secondsPerRound: 4, lossFreeSeconds: 10, pairs: 3_000 };
 const quick: Effort = { rounds: 2, secondsPerRound: 2, lossFreeSeconds: 2, pairs: 1_000 };
 
@@ -46,6 +48,8 @@ const scenarios: Readonly<Record<string, () => Promise<Table>>> = {
   dtls: () => handshakeRate(twoRelays, links, effort),
   memory: () => memoryPerCall(twoRelays, links),
   pairs: () => pairRate(twoRelays, links, effort),
+  turn: () => turnCost(turnServers, effort),
+  turnallocations: () => turnAllocations(["rtpferry", "coturn"], effort),
 };
 try {
   for (const [name, run] of Object.entries(scenarios)) {

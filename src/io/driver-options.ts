@@ -1,5 +1,7 @@
 /** What both relay drivers are started with. */
 import type { Cidr } from "../core/address-class.ts";
+import type { DataCapacity } from "../turn/data-plan.ts";
+import type { OwnAddress } from "../turn/own-places.ts";
 
 /** What the operator says about sources, for every worker's handover policy. */
 export interface SourceOptions {
@@ -9,6 +11,17 @@ export interface SourceOptions {
   readonly settleMs: number;
   /** A source silent for so long may be followed by a new one without signalling; undefined: never. */
   readonly relearnAfterSilenceMs: number | undefined;
+}
+
+/** For TURN in the workers. */
+export interface TurnOptions {
+  readonly addresses: readonly OwnAddress[];
+  /** Which of our ports are in use, of `OwnPlaces`; main writes it. */
+  readonly places: SharedArrayBuffer;
+  /** Of each worker: any of them may have to hold all. */
+  readonly capacity: DataCapacity;
+  /** Type-of-service or traffic-class byte of relays. */
+  readonly tos: number;
 }
 
 export interface DriverOptions extends SourceOptions {
@@ -24,4 +37,6 @@ export interface DriverOptions extends SourceOptions {
   readonly replayMemoryBytes: number;
   /** Pause under load, at most 300 microseconds, so that packets share the cost of a wake-up. */
   readonly coalesces: boolean;
+  /** Absent: the workers carry media alone, and there is no memory for more. */
+  readonly turn?: TurnOptions | undefined;
 }

@@ -4,7 +4,8 @@
  * Memory: four words (head, tail, wake flag, spare), then the records. The writer alone moves the head, the reader
  * alone the tail; both grow modulo 2^32, and the number of records is a power of two.
  */
-import type { RecordReader, RecordWriter } from "../relay/driver.ts";
+import type { RecordReader } from "../relay/driver.ts";
+import type { GaugedWriter } from "../relay/turn/turn-driver.ts";
 
 const control = { head: 0, tail: 1, wake: 2, words: 4 } as const;
 
@@ -19,7 +20,7 @@ function recordMask(words: Int32Array, recordWords: number): number {
   return records - 1;
 }
 
-export class RingWriter implements RecordWriter {
+export class RingWriter implements GaugedWriter {
   readonly words: Int32Array;
   readonly #recordWords: number;
   readonly #mask: number;
@@ -38,6 +39,11 @@ export class RingWriter implements RecordWriter {
 
   commit(): void {
     Atomics.add(this.words, control.head, 1);
+  }
+
+  /** Records that the reader has not released yet. */
+  get used(): number {
+    return (Atomics.load(this.words, control.head) - Atomics.load(this.words, control.tail)) | 0;
   }
 
   /** Notes that the reader is to be woken. False: that was noted before and the reader has not looked since. */

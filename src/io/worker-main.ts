@@ -1,6 +1,7 @@
 /** Entry of a relay worker's thread on Linux: lays out the arena, joins core and sockets, runs the loop to its end. */
 import { GCProfiler } from "node:v8";
 import { parentPort, workerData } from "node:worker_threads";
+import { turnListenersMax } from "../core/limits.ts";
 import { Handover } from "../handover/handover.ts";
 import { workerField } from "../relay/counters.ts";
 import { commandWords, eventWords } from "../relay/driver.ts";
@@ -8,10 +9,14 @@ import { holdStoreBytes } from "../relay/hold-store.ts";
 import { packetHashKeyWords } from "../relay/packet-hash.ts";
 import { packetWords } from "../relay/packet-records.ts";
 import { replayLogBytes } from "../relay/replay-log.ts";
+import { turnCommandWords } from "../relay/turn/turn-records.ts";
+import { TurnWorker } from "../relay/turn/turn-worker.ts";
 import { WorkerCore } from "../relay/worker-core.ts";
+import { OwnPlaces } from "../turn/own-places.ts";
 import { Arena } from "./linux/arena.ts";
-import { EpollLoop, loopBytes } from "./linux/epoll-loop.ts";
+import { EpollLoop, loopBytes, type TurnPart } from "./linux/epoll-loop.ts";
 import { EpollSockets, socketsBytes } from "./linux/epoll-sockets.ts";
+import { TurnSockets, turnSocketsBytes } from "./linux/turn-sockets.ts";
 import { openPacketCrypto } from "./packet-crypto.ts";
 import { randomWords } from "./random.ts";
 import { RingReader, RingWriter } from "./ring.ts";
@@ -44,11 +49,37 @@ class CollectionWatch {
   }
 }
 
+function makeTurn(setup: WorkerSetup, arena: Arena, media: EpollSockets): TurnPart | undefined {
+  const { turn } = setup;
+  if (turn === undefined) return undefined;
+  const own = new OwnPlaces(turn.addresses, new Uint32Array(turn.places));
+  const sockets = new TurnSockets(arena, media, turnListenersMax + turn.relaysMax);
+  const worker = new TurnWorker({
+    arena: arena.bytes,
+    offset: media.packetOffset,
+    own,
+    capacity: turn.capacity,
+    relaysMax: turn.relaysMax,
+    seed: randomWords(1)[0] ?? 0,
+    commands: new RingReader(turn.commands, turnCommandWords),
+    requests: new RingWriter(turn.requests, packetWords),
+    events: new RingWriter(turn.events, eventWords),
+    sockets,
+    counters: turn.counters,
+  });
+  return { worker, sockets };
+}
+
 async function run(setup: WorkerSetup): Promise<void> {
   const { capacitySlots, replayMemoryBytes } = setup;
   const replayBytes = replayLogBytes(replayMemoryBytes);
   const arena = new Arena(
-    loopBytes + socketsBytes(capacitySlots) + holdStoreBytes + srtpEngineBytes + replayBytes,
+    loopBytes +
+      socketsBytes(capacitySlots) +
+      turnSocketsBytes +
+      holdStoreBytes +
+      srtpEngineBytes +
+      replayBytes,
   );
   const sockets = new EpollSockets(arena, setup.capacitySlots);
   const commands = new RingReader(setup.commands, commandWords);
@@ -84,6 +115,7 @@ async function run(setup: WorkerSetup): Promise<void> {
     commands,
     events,
     counters: setup.counters,
+    turn: makeTurn(setup, arena, sockets),
     wakeDescriptor: setup.wakeDescriptor,
     coalesces: setup.coalesces,
     wakeMain: () => parentPort?.postMessage(undefined),

@@ -1,9 +1,13 @@
 /** What main gives a relay worker to start with: shared memory and numbers, nothing that lives. */
+
+import { turnRequestRecords, turnSpareRelaysMax } from "../core/limits.ts";
 import { handoverBytes } from "../handover/slot-table.ts";
 import { type CounterMemory, counterSizes } from "../relay/counters.ts";
 import { commandWords, eventWords } from "../relay/driver.ts";
 import { packetWords } from "../relay/packet-records.ts";
-import type { SourceOptions } from "./driver-options.ts";
+import { turnCounterSize } from "../relay/turn/turn-counters.ts";
+import { turnCommandWords } from "../relay/turn/turn-records.ts";
+import type { SourceOptions, TurnOptions } from "./driver-options.ts";
 import { allocateRing } from "./ring.ts";
 
 /** Records of each ring; beyond them main queues commands, and a worker keeps its events. */
@@ -11,6 +15,16 @@ const commandRecords = 1_024;
 const eventRecords = 1_024;
 /** Datagrams between worker and main, each way: 400 KB. What does not fit is lost; who sent it sends it again. */
 const packetRecords = 256;
+const turnCommandRecords = 512;
+
+/** For TURN in a worker. */
+export interface TurnSetup extends Omit<TurnOptions, "tos"> {
+  readonly relaysMax: number;
+  readonly commands: SharedArrayBuffer;
+  readonly requests: SharedArrayBuffer;
+  readonly events: SharedArrayBuffer;
+  readonly counters: Float64Array;
+}
 
 export interface WorkerSetup extends SourceOptions {
   readonly capacitySlots: number;
@@ -31,11 +45,17 @@ export interface WorkerSetup extends SourceOptions {
   readonly replayMemoryBytes: number;
   /** Pause under load so that packets gather. */
   readonly coalesces: boolean;
+  readonly turn: TurnSetup | undefined;
 }
 
 /** What is not memory that main and worker share. */
 export type OwnSetup = SourceOptions &
-  Pick<WorkerSetup, "forbiddenTargets" | "ownMedia" | "replayMemoryBytes" | "wakeDescriptor" | "coalesces">;
+  Pick<
+    WorkerSetup,
+    "forbiddenTargets" | "ownMedia" | "replayMemoryBytes" | "wakeDescriptor" | "coalesces"
+  > & {
+    readonly turn?: TurnOptions | undefined;
+  };
 
 /** The operator's words for the worker's policy. */
 export function sourceOptions({
@@ -62,5 +82,20 @@ export function makeWorkerSetup(capacitySlots: number, own: OwnSetup): WorkerSet
     },
     handover: new SharedArrayBuffer(handoverBytes(capacitySlots)),
     ...own,
+    turn: own.turn === undefined ? undefined : makeTurnSetup(own.turn),
+  };
+}
+
+function makeTurnSetup({ addresses, places, capacity }: TurnOptions): TurnSetup {
+  const relaysMax = 2 * capacity.allocations + turnSpareRelaysMax;
+  return {
+    addresses,
+    places,
+    capacity,
+    relaysMax,
+    commands: allocateRing(turnCommandRecords, turnCommandWords),
+    requests: allocateRing(turnRequestRecords, packetWords),
+    events: allocateRing(eventRecords, eventWords),
+    counters: new Float64Array(new SharedArrayBuffer(8 * turnCounterSize(relaysMax))),
   };
 }

@@ -6,6 +6,7 @@
  */
 import type { IpAddress } from "../core/address.ts";
 import type { CounterMemory } from "./counters.ts";
+import type { TurnDriver } from "./turn/turn-driver.ts";
 
 /** 32-bit words of one command and of one event. */
 export const commandWords = 320;
@@ -77,6 +78,8 @@ export interface RelayDriver {
   readonly srtp: SrtpAbility;
   readonly capacitySlots: number;
   readonly links: readonly WorkerLink[];
+  /** Undefined: the workers carry no TURN; they were not asked to, or have no threads. */
+  readonly turnDriver?: TurnDriver | undefined;
   /** Resolves when every worker reads its sockets; until then packets wait in the kernel. */
   start(listener: DriverListener): Promise<void>;
   /** `done` may run before this returns. */

@@ -110,6 +110,11 @@ export class Relay implements CounterReader, DriverListener {
     this.ready = options.driver.start(this);
   }
 
+  /** Its addresses and ports, which TURN relays share. */
+  get interfaces(): Interfaces {
+    return this.#interfaces;
+  }
+
   perform(action: RelayAction): void {
     if (action.kind === "open") this.#open(action);
     else if (action.kind === "configure") this.#configure(action.pair, action.settings);

@@ -4,7 +4,14 @@
  */
 import { Buffer } from "node:buffer";
 import type { RemoteInfo, Socket } from "node:dgram";
-import { type Endpoint, formatEndpoint, type IpAddress, ipFromWords, ipToWords, parseIp } from "../../core/address.ts";
+import {
+  type Endpoint,
+  formatEndpoint,
+  type IpAddress,
+  ipFromWords,
+  ipToWords,
+  parseIp,
+} from "../../core/address.ts";
 import { turnPendingSendsMax, turnStreamsMax } from "../../core/limits.ts";
 import type { Clock } from "../../core/time.ts";
 import type { ActionOf, AllocationId, RelayId, TurnClient } from "../../turn/actions.ts";
