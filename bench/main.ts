@@ -3,6 +3,7 @@
  * tables of bench/README.md. Needs root, two cores, iproute2 and rtpengine-daemon. Rules: bench/README.md.
  */
 import { dropNetwork, raiseNetwork } from "./net.ts";
+import { policyCost } from "./policy.ts";
 import type { RelayName } from "./relays.ts";
 import {
   cpuAndLatency,
@@ -39,7 +40,7 @@ const words = process.argv.slice(2);
 const effort = words.includes("--quick") ? quick : full;
 const wanted = words.filter((word) => !word.startsWith("--"));
 const links = raiseNetwork();
-const scenarios: Readonly<Record<string, () => Promise<Table>>> = {
+const scenarios: Readonly<Record<string, () => Table | Promise<Table>>> = {
   cpu: () => cpuAndLatency(relays, links, effort),
   loss: () => lossFreeRate(relays, links, effort),
   calls: () => cpuByCalls(twoRelays, links, { ...effort, rounds: Math.ceil(effort.rounds / 2) }),
@@ -48,6 +49,7 @@ const scenarios: Readonly<Record<string, () => Promise<Table>>> = {
   dtls: () => handshakeRate(twoRelays, links, effort),
   memory: () => memoryPerCall(twoRelays, links),
   pairs: () => pairRate(twoRelays, links, effort),
+  policy: () => policyCost(effort),
   turn: () => turnCost(turnServers, effort),
   turnallocations: () => turnAllocations(["rtpferry", "coturn"], effort),
 };

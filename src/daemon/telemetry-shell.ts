@@ -37,6 +37,7 @@ const carried: ReadonlySet<string> = new Set([
   "heldReleased",
   "sendRetried",
   "passedUp",
+  "duplicate",
 ]);
 
 function copyCounts(counts: Readonly<TransportCounts>): TransportCounts {

@@ -304,6 +304,9 @@ export class Forwarder {
       else this.#refuse(slot, outcome);
     } else if (code <= verdict.consumed) {
       this.#count(reason.consumed);
+    } else if (code === verdict.duplicate) {
+      // The other copy went out: one party over two paths makes no errors.
+      this.#count(code);
     } else {
       this.#refuse(slot, code);
     }
