@@ -257,6 +257,8 @@ export const turnChannelsPerWorkerMax = 80_000;
 export const turnConnectionsPerAllocationMax = 32;
 /** TURN: ports kept for a RESERVATION-TOKEN; each is a socket nobody uses yet. */
 export const turnReservationsMax = 1_024;
+/** TURN: and of these those of one user. */
+export const turnReservationsPerUserMax = 128;
 /** TURN: a reserved port waits so long (RFC 8656 section 7.2 wants 30 s at least). */
 export const turnReservationMs = 30_000;
 /** TURN: a peer is waited for so long, and a data connection for its client (RFC 6062 sections 5.2 and 5.3). */
@@ -287,6 +289,8 @@ export const turnStreamsPerSourceMax = 1_000;
 /** TURN: TLS connections that may begin a second and at once; a handshake is a millisecond of the main thread. */
 export const turnHandshakesPerSecMax = 300;
 export const turnHandshakesBurstMax = 600;
+/** TURN: and of these those of one source a second; at once it may have `turnChallengeBurst`. */
+export const turnHandshakesPerSourcePerSecMax = 100;
 /** TURN: DTLS associations of clients at once, of all and of one source; each is some 60 KB outside our heap. */
 export const turnAssociationsMax = 2_000;
 export const turnAssociationsPerSourceMax = 200;
@@ -300,6 +304,12 @@ export const turnQuietMsMax = 60_000;
 export const turnQueueSizeBytesMax = 64 * 1024;
 /** TURN: and with them what one turn of the main thread brings; above twice as much the client is. */
 export const turnBurstSizeBytesMax = 256 * 1024;
+/** TURN: bytes of a message, and of replies that wait, on a connection without an allocation. */
+export const turnStrangerMessageSizeBytesMax = 8 * 1024;
+export const turnStrangerQueueSizeBytesMax = 16 * 1024;
+/** TURN: messages on a connection without an allocation, a second and at once; each takes the main thread's time. */
+export const turnStrangerMessagesPerSecMax = 20;
+export const turnStrangerMessagesBurstMax = 100;
 /** TURN: datagrams of one socket of node's that the kernel has not taken yet. */
 export const turnPendingSendsMax = 256;
 /** TURN: ports tried for one relay before giving up; each was held by another process. */

@@ -1,7 +1,7 @@
 /** From the configuration and the files it names to the settings of the TURN server; done again at each reload. */
 import type { Config } from "../config/schema.ts";
 import { parseTurnUser, type SecretSource, type TurnUserSpec } from "../config/turn-values.ts";
-import { type Endpoint, familyOf, type IpFamily } from "../core/address.ts";
+import { type Endpoint, familyOf, type IpAddress, type IpFamily } from "../core/address.ts";
 import { turnSecretsMax } from "../core/limits.ts";
 import { linesOf, readCertificate, readSecretFile, SecretFileError } from "../io/turn/secret-files.ts";
 import type { Certificate } from "../io/turn/stream-listener.ts";
@@ -130,6 +130,18 @@ function settingsOf(
     nonceSec: config.turnNonceLifetimeMs / 1_000,
     challengesPerSec: config.turnChallengeRate,
   };
+}
+
+/**
+ * The same settings, where this machine has addresses now that it did not have when they were read: a virtual address
+ * that has come over, for example. Those that have gone stay ours until the next reload. Undefined: nothing is new.
+ */
+export function withAddresses(
+  settings: TurnSettings,
+  addresses: readonly IpAddress[],
+): TurnSettings | undefined {
+  const fresh = addresses.filter((ip) => !settings.ownIps.includes(ip));
+  return fresh.length === 0 ? undefined : { ...settings, ownIps: [...settings.ownIps, ...fresh] };
 }
 
 function discoveryOf(config: Config): TurnSettings["discovery"] {

@@ -13,12 +13,16 @@ import type { DtlsServerEngine } from "../io/turn/dtls-server.ts";
 import { SecretFileError } from "../io/turn/secret-files.ts";
 import { type Certificate, StreamListeners } from "../io/turn/stream-listener.ts";
 import type { TcpBinder } from "../io/turn/tcp-relays.ts";
+import { hostAddresses } from "../io/turn/wildcard.ts";
 import type { Interfaces } from "../relay/interfaces.ts";
 import type { EventName } from "../telemetry/events.ts";
 import { dataCapacityDefault } from "../turn/data-plan.ts";
 import { OwnPlaces } from "../turn/own-places.ts";
-import { datagramListeners, readTurnSettings, type TurnPlace } from "./turn-settings.ts";
+import type { TurnSettings } from "../turn/settings.ts";
+import { datagramListeners, readTurnSettings, type TurnPlace, withAddresses } from "./turn-settings.ts";
 import { TurnShell, type TurnWorkers } from "./turn-shell.ts";
+
+const addressesEveryMs = 10_000;
 
 export interface TurnParts {
   readonly config: Config;
@@ -88,7 +92,10 @@ export class Turn {
   readonly streams: StreamListeners;
   readonly associations: DtlsListeners | undefined;
   readonly #parts: TurnParts;
+  readonly #watch: NodeJS.Timeout;
   #place: TurnPlace;
+  /** As they are in force. */
+  #settings: TurnSettings;
 
   constructor(parts: TurnParts, { binder, engine }: Native) {
     const { config, clock, random, log, interfaces, workers } = parts;
@@ -99,11 +106,12 @@ export class Turn {
       // Linux sends what fits the path with DF set unless told otherwise (ip(7), IP_MTU_DISCOVER).
       hasDontFragment: process.platform === "linux",
     };
+    this.#settings = readTurnSettings(config, this.#place).settings;
     this.shell = new TurnShell({
       clock,
       random,
       log,
-      settings: readTurnSettings(config, this.#place).settings,
+      settings: this.#settings,
       interfaces,
       addresses: config.interfaces,
       interfaceName: config.turnInterface,
@@ -115,6 +123,8 @@ export class Turn {
     this.streams = new StreamListeners({ hub, onEnd });
     this.associations =
       engine === undefined ? undefined : new DtlsListeners({ engine, hub, onEnd, clock, random });
+    this.#watch = setInterval(() => this.#renewAddresses(), addressesEveryMs);
+    this.#watch.unref();
   }
 
   /** Lets clients in. `controlPorts`: of our control and operator sockets, which are no peers. */
@@ -125,7 +135,7 @@ export class Turn {
     this.#place = { ...this.#place, controlPorts: [...ports] };
     const { settings, certificate, warnings } = readTurnSettings(config, this.#place);
     this.#warn(warnings);
-    this.shell.reload(settings);
+    this.#apply(settings);
     for (const endpoint of datagramListeners(config)) {
       for (const opened of await this.#listenUdp(endpoint)) {
         this.listeners.push({ transport: "udp", endpoint: opened });
@@ -160,7 +170,7 @@ export class Turn {
         this.streams.renew(certificate);
         this.associations?.renew(certificate);
       }
-      this.shell.reload(settings);
+      this.#apply(settings);
       this.#warn(warnings);
       const { users, secrets } = settings;
       log.info({ event, users: users.length, secrets: secrets.length }, "TURN settings reloaded");
@@ -174,6 +184,17 @@ export class Turn {
     this.shell.drain();
   }
 
+  #apply(settings: TurnSettings): void {
+    this.#settings = settings;
+    this.shell.reload(settings);
+  }
+
+  /** A peer that has become this machine itself is no longer anybody's. */
+  #renewAddresses(): void {
+    const settings = withAddresses(this.#settings, hostAddresses());
+    if (settings !== undefined) this.#apply(settings);
+  }
+
   #warn(warnings: readonly string[]): void {
     for (const warning of warnings) {
       this.#parts.log.warn({ event: "config-warning" satisfies EventName }, warning);
@@ -181,6 +202,7 @@ export class Turn {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#watch);
     // First what could bring new clients.
     await this.streams.close();
     await this.associations?.close();

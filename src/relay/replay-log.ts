@@ -118,6 +118,11 @@ export class ReplayLog {
     this.#next = (serial + 1) | 0;
   }
 
+  /** The serial that the next packet gets. */
+  get nextSerial(): number {
+    return this.#next;
+  }
+
   /** Serial of the slot's newest packet, or 0. */
   newestOf(slot: number): number {
     const serial = this.isOn ? this.#newest[slot]! : 0;

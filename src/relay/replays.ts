@@ -19,6 +19,7 @@ import { workerField } from "./counters.ts";
 import { type SocketPort, sendCode } from "./driver.ts";
 import type { ReplayLog } from "./replay-log.ts";
 import { pairFlag, type Slots, targetState } from "./slots.ts";
+import { TargetTrail } from "./target-trail.ts";
 
 /** How far a replay is: asked for, target settled, packets looked up. */
 const stage = { asked: 0, ready: 1, running: 2 } as const;
@@ -39,6 +40,7 @@ export class Replays {
   readonly #sockets: SocketPort;
   readonly #worker: Float64Array;
   readonly #clock: Float64Array;
+  readonly #trail: TargetTrail;
   /** Replays under way; they are the first so many of each table. */
   #count = 0;
   #nextMs = Number.POSITIVE_INFINITY;
@@ -59,6 +61,7 @@ export class Replays {
     this.#sockets = parts.sockets;
     this.#worker = parts.worker;
     this.#clock = parts.clock;
+    this.#trail = new TargetTrail(parts.log.isOn ? parts.slots.capacitySlots : 0);
     this.#placeOf = new Uint16Array(parts.slots.capacitySlots);
     this.#begunMs = new Float64Array(parts.slots.capacitySlots).fill(Number.NEGATIVE_INFINITY);
   }
@@ -79,6 +82,11 @@ export class Replays {
   note(slot: number, offset: number, sizeBytes: number): void {
     if (this.#count !== 0) this.#sendRest(slot);
     this.#log.append(slot, offset, sizeBytes, this.#clock[0]! | 0);
+  }
+
+  /** What leaves the slot from now on goes to its target as it stands in `Slots`. */
+  turn(slot: number): void {
+    if (this.#log.isOn) this.#trail.turn(slot, this.#log.nextSerial, this.#slots.targets, 5 * slot);
   }
 
   /** The policy wants what left the slot since `sinceMs` to be sent again. */
@@ -124,6 +132,7 @@ export class Replays {
   /** The slot serves another pair from now on. */
   open(slot: number): void {
     this.forget(slot);
+    this.#trail.clear(slot);
     this.#begunMs[slot] = Number.NEGATIVE_INFINITY;
   }
 
@@ -183,7 +192,7 @@ export class Replays {
     return true;
   }
 
-  /** Lists the slot's packets since the wanted time, newest first; their number. */
+  /** Lists the slot's packets since the wanted time that went elsewhere, newest first; their number. */
   #lookUp(place: number, slot: number, nowMs: number): number {
     const log = this.#log;
     const sinceMs = Math.max(this.#sinceMs[place]!, nowMs - replayAgeMsMax);
@@ -195,6 +204,7 @@ export class Replays {
       serial !== 0 && packets < replayPacketsMax && log.msSince(serial, sinceMs) >= 0;
       serial = log.previousOf(serial, slot)
     ) {
+      if (this.#trail.wentToTarget(slot, serial)) continue;
       sizeBytes += log.sizeOf(serial);
       if (sizeBytes > replaySizeBytesMax) break;
       this.#serials[first + packets++] = serial;

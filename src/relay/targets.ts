@@ -80,6 +80,7 @@ export class Targets {
       targets[at + 3]!,
       targets[at + 4]!,
     );
+    if (isUsable) this.#replays.turn(slot);
     const isNew = isUsable && targetStates[slot] === targetState.none;
     if (!isUsable) targetStates[slot] = targetState.none;
     else targetStates[slot] = this.#rules.isOwnMedia(targets, at) ? targetState.own : targetState.any;

@@ -1,7 +1,7 @@
 /** Allocate: from the request through the opening of sockets to the answer (RFC 8656 sections 7.2 and 7.3). */
 import { Buffer } from "node:buffer";
 import { type Endpoint, familyOf, type IpFamily } from "../core/address.ts";
-import { turnReservationMs, turnReservationsMax } from "../core/limits.ts";
+import { turnReservationMs, turnReservationsMax, turnReservationsPerUserMax } from "../core/limits.ts";
 import { addMs, type MonotonicMs } from "../core/time.ts";
 import {
   encodeAddress,
@@ -120,25 +120,37 @@ export class Allocating {
     return this.#state.byClient.has(clientKey) || this.#state.dataConnections.has(clientKey);
   }
 
-  #fullness(request: TurnRequest, caller: Caller, hasRoom = true): Refusal | undefined {
+  #fullness(
+    request: TurnRequest,
+    caller: Caller,
+    { hasRoom, isClaim }: { readonly hasRoom: boolean; readonly isClaim: boolean },
+  ): Refusal | undefined {
     const { settings, isDraining, load } = this.#state;
     const quota = settings.allocationsPerUserMax;
-    if (quota > 0 && this.#state.allocationsOf(caller.account) >= quota) {
+    if (quota > 0 && this.#holdingsOf(caller.account) - (isClaim ? 1 : 0) >= quota) {
       return { error: turnError.quotaReached };
     }
     if (!isDraining && hasRoom && load < settings.allocationsMax) return undefined;
     return redirect(request.client, settings.alternateServers) ?? { error: turnError.insufficientCapacity };
   }
 
+  /** A reserved port is held as an allocation is; one that is claimed becomes the allocation. */
+  #holdingsOf(account: string): number {
+    return this.#state.allocationsOf(account) + this.#state.reservationsOf(account);
+  }
+
   #admit(request: TurnRequest, caller: Caller, demand: AllocateDemand): void {
     const state = this.#state;
     const families = demand.families.filter((family) => state.settings.families.includes(family));
     // A port is kept back only as long as there is room for it.
-    const hasRoom = demand.port !== "pair" || state.reservations.size < turnReservationsMax;
+    const hasRoom =
+      demand.port !== "pair" ||
+      (state.reservations.size < turnReservationsMax &&
+        state.reservationsOf(caller.account) < turnReservationsPerUserMax);
     const refusal =
       families.length === 0
         ? { error: turnError.familyUnsupported }
-        : this.#fullness(request, caller, hasRoom);
+        : this.#fullness(request, caller, { hasRoom, isClaim: false });
     if (refusal !== undefined) {
       state.refuse(request, refusal, caller.seal);
       return;
@@ -165,7 +177,9 @@ export class Allocating {
     const state = this.#state;
     const reservation = state.reservations.get(demand.token ?? "");
     const isTheirs = reservation !== undefined && reservation.account === caller.account;
-    const refusal = isTheirs ? this.#fullness(request, caller) : { error: turnError.insufficientCapacity };
+    const refusal = isTheirs
+      ? this.#fullness(request, caller, { hasRoom: true, isClaim: true })
+      : { error: turnError.insufficientCapacity };
     if (refusal !== undefined || reservation === undefined) {
       state.refuse(request, refusal ?? { error: turnError.insufficientCapacity }, caller.seal);
       return;

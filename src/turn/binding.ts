@@ -13,10 +13,21 @@ import { turnAttribute, turnError } from "./wire.ts";
 const changeIpBit = 4;
 const changePortBit = 2;
 
+/** An Ethernet frame's worth: RFC 5780 section 7.6 wants the interface's MTU. */
+const paddingSizeBytesMax = 1_500;
+
 /** True if this client may use the attributes of behaviour discovery: UDP, at one of the four sockets. */
 export function hasDiscovery(discovery: DiscoverySettings | undefined, client: TurnClient): boolean {
   return (
     discovery !== undefined && client.transport === "udp" && placeOf(discovery, client.local) !== undefined
+  );
+}
+
+/** True if the answer is to go another way than the question came, which a forged source could aim with. */
+export function wantsDetour({ message }: TurnRequest): boolean {
+  return (
+    attributeOf(message, turnAttribute.changeRequest) !== undefined ||
+    attributeOf(message, turnAttribute.responsePort) !== undefined
   );
 }
 
@@ -80,7 +91,7 @@ function readWish({ message }: TurnRequest): DiscoveryWish | { readonly error: S
     changesIp: (bits & changeIpBit) !== 0,
     changesPort: (bits & changePortBit) !== 0,
     port: responsePort === undefined ? undefined : readUint16(responsePort, 0),
-    paddingSizeBytes: padding?.length ?? 0,
+    paddingSizeBytes: Math.min(padding?.length ?? 0, paddingSizeBytesMax),
   };
 }
 

@@ -11,7 +11,7 @@ import type { AllocationId } from "./actions.ts";
 import { DataFacts, dataVerdict, isV4 } from "./data-facts.ts";
 import type { DataAllocation, DataCapacity, DataChannel, DataGrant, DataPlace } from "./data-plan.ts";
 import { DataTables, reachCode } from "./data-tables.ts";
-import { isSendIndication, readSend, writeData } from "./indication.ts";
+import { dataPayloadSizeBytesMax, isSendIndication, readSend, writeData } from "./indication.ts";
 import type { OwnPlaces } from "./own-places.ts";
 import { channelHeaderSizeBytes } from "./wire.ts";
 
@@ -19,7 +19,7 @@ export interface DataPathParts {
   readonly arena: Uint8Array;
   readonly own: OwnPlaces;
   readonly capacity: DataCapacity;
-  /** Secret: for the tables' order and for transaction ids. */
+  /** Secret: for the tables' order. */
   readonly seed: number;
 }
 
@@ -29,13 +29,13 @@ export class DataPath {
   readonly #arena: Uint8Array;
   readonly #own: OwnPlaces;
   readonly #tables: DataTables;
-  readonly #transaction: Int32Array;
+  /** Data indications are not answered, so theirs has only to be another each time; it says nothing of the seed. */
+  readonly #transaction = Int32Array.of(0x6d2b79f5, 0x1b873593, 0);
 
   constructor(parts: DataPathParts) {
     this.#arena = parts.arena;
     this.#own = parts.own;
     this.#tables = new DataTables(parts.capacity, parts.seed);
-    this.#transaction = Int32Array.of(parts.seed, Math.imul(parts.seed, 0x9e3779b1), 0);
   }
 
   /** How many there are, for metrics and tests. */
@@ -134,6 +134,8 @@ export class DataPath {
     facts.sizeBytes = sizeBytes;
     const channel = tables.channelOf(owner, facts, nowMs);
     if (channel >= 0) this.#writeChannel(channel, tables.isStream(owner));
+    // Its size would not fit the header, and what lies behind would be read as messages of a stream.
+    else if (sizeBytes > dataPayloadSizeBytesMax) return dataVerdict.malformed;
     else {
       this.#transaction[2] = (this.#transaction[2] ?? 0) + 1;
       writeData(this.#arena, facts, this.#transaction);
@@ -185,7 +187,7 @@ export class DataPath {
     const socket = tables.relayOf(owner, isV4(target));
     if (socket < 0) return dataVerdict.noRelay;
     if (!tables.takeUp(owner, nowMs, facts.sizeBytes)) return dataVerdict.overCap;
-    if (reach !== reachCode.any) this.#own.toLocal(target);
+    if (reach !== reachCode.any) this.#own.toLocal(target, targetPort);
     facts.toSocket = socket;
     return dataVerdict.toPeer;
   }

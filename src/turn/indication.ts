@@ -21,6 +21,9 @@ const dataIndication = 0x0017;
 /** In front of a payload: STUN header, XOR-PEER-ADDRESS, and DATA's own header. */
 export const dataHeaderSizeBytesMax = stunHeaderSizeBytes + 24 + 4;
 
+/** What attributes of 64 KiB hold beside the longest peer address, padded. */
+export const dataPayloadSizeBytesMax = 0xffff - 24 - 4 - 3;
+
 export function isSendIndication(bytes: Uint8Array, offset: number, sizeBytes: number): boolean {
   return sizeBytes >= stunHeaderSizeBytes && readUint16(bytes, offset) === sendIndication;
 }

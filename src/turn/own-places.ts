@@ -60,8 +60,7 @@ export class OwnPlaces {
   hasPort(words: Int32Array, port: number): boolean {
     for (let row = 0; row < this.#addresses.length; row++) {
       if (!isSame(this.#locals, row, words) && !isSame(this.#advertised, row, words)) continue;
-      const word = this.#ports[row * wordsPerAddress + (port >>> 5)] ?? 0;
-      if (((word >>> (port & 31)) & 1) === 1) return true;
+      if (this.#isOpenAt(row, port)) return true;
     }
     return false;
   }
@@ -74,13 +73,20 @@ export class OwnPlaces {
     return this.#controlPorts.has(port);
   }
 
-  /** Writes the local address over an advertised one of ours; others stay. No allocation. */
-  toLocal(words: Int32Array): void {
+  /**
+   * Writes the local address over an advertised one of ours; others stay. Where several have the same, it is the one
+   * with this port in use: on the others it may be anybody's. No allocation.
+   */
+  toLocal(words: Int32Array, port: number): void {
+    let found = -1;
     for (let row = 0; row < this.#addresses.length; row++) {
       if (!isSame(this.#advertised, row, words)) continue;
-      for (let index = 0; index < 4; index++) words[index] = this.#locals[4 * row + index] ?? 0;
-      return;
+      const isOpen = this.#isOpenAt(row, port);
+      if (isOpen || found < 0) found = row;
+      if (isOpen) break;
     }
+    if (found < 0) return;
+    for (let index = 0; index < 4; index++) words[index] = this.#locals[4 * found + index] ?? 0;
   }
 
   /** Writes the advertised address over a local one that differs; false: there is none. No allocation. */
@@ -91,6 +97,11 @@ export class OwnPlaces {
       return true;
     }
     return false;
+  }
+
+  #isOpenAt(row: number, port: number): boolean {
+    const word = this.#ports[row * wordsPerAddress + (port >>> 5)] ?? 0;
+    return ((word >>> (port & 31)) & 1) === 1;
   }
 }
 

@@ -39,17 +39,32 @@ function blocks(...texts: readonly string[]): readonly Cidr[] {
 /**
  * Not public either, beside the classes of core: IETF protocol assignments, benchmarking and discard blocks of IANA's
  * special-purpose registries (RFC 6890 section 2.2.2), site-local addresses (RFC 3879 section 4), NAT64 of a local
- * network (RFC 8215 section 4), IPv4-compatible addresses (RFC 4291 section 2.5.5.1), and the metadata of one cloud.
+ * network (RFC 8215 section 4), IPv4-compatible and IPv4-translated addresses (RFC 4291 section 2.5.5.1, RFC 2765
+ * section 2.1), and the metadata of one cloud. Of IPv6 nothing is global unicast but 2000::/3 (IANA's registry of it)
+ * and NAT64's prefix: overlay networks use the rest.
  */
 const closed = blocks(
   "192.0.0.0/24",
   "198.18.0.0/15",
   "168.63.129.16/32",
-  "fec0::/10",
   "64:ff9b:1::/48",
-  "100::/64",
   "::/96",
+  "::ffff:0:0:0/96",
+  "100::/8",
+  "200::/7",
+  "400::/6",
+  "800::/5",
+  "1000::/4",
+  "4000::/2",
+  "8000::/1",
 );
+
+/** IPv4 addresses are kept as IPv6 ones, and `::/0` is not meant to hold them. */
+function isIn(cidr: Cidr, ip: IpAddress): boolean {
+  return (cidr.prefixBits >= ipv4PrefixBits || familyOf(ip) === 6) && cidrContainsWords(cidr, ipToWords(ip));
+}
+
+const ipv4PrefixBits = 96;
 
 const [nat64, sixToFour, teredo] = blocks("64:ff9b::/96", "2002::/16", "2001::/32") as [Cidr, Cidr, Cidr];
 
@@ -98,14 +113,12 @@ export class PeerPolicy {
   }
 
   #isAllowed(ip: IpAddress): boolean {
-    const words = ipToWords(ip);
-    return this.#rules.allowPeers.some((cidr) => cidrContainsWords(cidr, words));
+    return this.#rules.allowPeers.some((cidr) => isIn(cidr, ip));
   }
 
   #isOpen(ip: IpAddress): boolean {
     if (this.#isAllowed(ip)) return classifyIp(ip) !== "unspecified";
-    const words = ipToWords(ip);
-    if (this.#rules.denyPeers.some((cidr) => cidrContainsWords(cidr, words))) return false;
-    return classifyIp(ip) === "public" && !closed.some((cidr) => cidrContainsWords(cidr, words));
+    if (this.#rules.denyPeers.some((cidr) => isIn(cidr, ip))) return false;
+    return classifyIp(ip) === "public" && !closed.some((cidr) => isIn(cidr, ip));
   }
 }

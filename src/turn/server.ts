@@ -23,7 +23,7 @@ import type {
 import { Allocating, type OpenedRelay, type RelayFailure } from "./allocate.ts";
 import type { Allocation, Timed } from "./allocation.ts";
 import { authenticate } from "./authentication.ts";
-import { handleBinding, hasDiscovery } from "./binding.ts";
+import { handleBinding, hasDiscovery, wantsDetour } from "./binding.ts";
 import { Credentials } from "./credentials.ts";
 import { PeerPolicy } from "./peers.ts";
 import {
@@ -232,6 +232,7 @@ export class TurnServer {
   #bind(request: TurnRequest): void {
     const state = this.#state;
     const isDiscovery = hasDiscovery(state.settings.discovery, request.client);
+    if (isDiscovery && wantsDetour(request) && !this.#mayAnswer(request)) return;
     const unknown = unknownRequired(request.message, isDiscovery ? discoveryAttributes : knownAttributes);
     const attributes = [[stunAttribute.unknownAttributes, encodeTypes(unknown)]] as const;
     const refusal =

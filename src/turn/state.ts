@@ -115,6 +115,13 @@ export class TurnState {
     return this.#accounts.get(account)?.count ?? 0;
   }
 
+  /** Ports kept for this user, of a thousand at most. */
+  reservationsOf(account: string): number {
+    let count = 0;
+    for (const reservation of this.reservations.values()) if (reservation.account === account) count++;
+    return count;
+  }
+
   /** An allocation is being made for this user: counted from now on. */
   enter(account: string): void {
     this.#pending++;

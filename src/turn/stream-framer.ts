@@ -6,6 +6,8 @@ import { paddedSize, readUint16, readUint32, stunCookie, stunHeaderSizeBytes } f
 import { channelHeaderSizeBytes } from "./wire.ts";
 
 export class StreamFramer {
+  /** A longer message breaks the stream; may change between messages. */
+  messageSizeBytesMax = Number.POSITIVE_INFINITY;
   #held: Uint8Array = new Uint8Array(0);
   #start = 0;
   /** `#held` is the caller's: what is left of it in the end has to be copied. */
@@ -63,9 +65,13 @@ export class StreamFramer {
     if (has < channelHeaderSizeBytes) return undefined;
     const kind = (this.#held[this.#start] ?? 0) >>> 6;
     const sizeBytes = readUint16(this.#held, this.#start + 2);
-    if (kind === 1) return channelHeaderSizeBytes + paddedSize(sizeBytes);
+    const isChannel = kind === 1;
+    const wholeSizeBytes = isChannel
+      ? channelHeaderSizeBytes + paddedSize(sizeBytes)
+      : stunHeaderSizeBytes + sizeBytes;
     const hasCookie = has < 8 || readUint32(this.#held, this.#start + 4) === stunCookie;
-    this.#isBroken = kind !== 0 || sizeBytes % 4 !== 0 || !hasCookie;
-    return this.#isBroken ? undefined : stunHeaderSizeBytes + sizeBytes;
+    const isMessage = isChannel || (kind === 0 && sizeBytes % 4 === 0 && hasCookie);
+    this.#isBroken = !isMessage || wholeSizeBytes > this.messageSizeBytesMax;
+    return this.#isBroken ? undefined : wholeSizeBytes;
   }
 }

@@ -9,12 +9,13 @@ import {
   turnCookiesPerSecMax,
   turnFirstWordMsMax,
   turnQueueSizeBytesMax,
+  turnStrangerMessagesBurstMax,
   turnStreamsPerSourceMax,
 } from "../../src/core/limits.ts";
 import { StunBuilder } from "../../src/stun/builder.ts";
 import { attributeOf, type StunMessage } from "../../src/stun/message.ts";
 import { readAddress } from "../../src/stun/values.ts";
-import { stunAttribute } from "../../src/stun/wire.ts";
+import { stunAttribute, stunMethod } from "../../src/stun/wire.ts";
 import { turnMethod } from "../../src/turn/wire.ts";
 import { suite } from "../support/suite.ts";
 import { codeOf, TurnClient, udpRelay } from "../support/turn-client.ts";
@@ -145,6 +146,41 @@ suite("turn under floods", (test) => {
       client.close();
       const grown = (daemon.residentBytes() ?? 0) - (before ?? 0);
       assert.equal(grown < 2 * growthBytesMax, true, `${grown} bytes more`);
+    }),
+    { timeoutMs },
+  );
+
+  test(
+    "a connection without an allocation is given little room: neither for one message nor for many",
+    withDaemon({ portMin: 46_800 }, async (daemon) => {
+      const { ip, port } = daemon.at("tcp");
+      const isEnded = async (socket: Socket): Promise<boolean> => {
+        let hasEnded = false;
+        socket
+          .on("error", () => undefined)
+          .once("close", () => {
+            hasEnded = true;
+          });
+        for (let waited = 0; !hasEnded && waited < 8_000; waited += 20) {
+          await pause(20);
+        }
+        socket.destroy();
+        return hasEnded;
+      };
+      const long = connect({ host: ip, port });
+      long.write(Uint8Array.of(0, 1, 0xff, 0xfc, 0x21, 0x12, 0xa4, 0x42));
+      assert.equal(await isEnded(long), true, "a long message is begun");
+      const hasty = connect({ host: ip, port }).resume();
+      const request = new StunBuilder("request", stunMethod.binding, randomBytes(12)).build();
+      const many = Buffer.concat(new Array<Uint8Array>(4_000).fill(request));
+      hasty.write(many);
+      assert.equal(await isEnded(hasty), true, "4,000 requests at once");
+      assert.equal(
+        (await daemon.metric(/requests_total\{method="binding"\} (\d+)/m)) <=
+          turnStrangerMessagesBurstMax + 20,
+        true,
+      );
+      assert.equal(codeOf(await allocate(await TurnClient.tcp(daemon.at("tcp")))), 0);
     }),
     { timeoutMs },
   );

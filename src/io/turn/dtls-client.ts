@@ -1,5 +1,12 @@
 /** One client over DTLS: its association, and its seat among the streams once the handshake is done. */
-import { turnFirstWordMsMax, turnPendingSendsMax, turnQuietMsMax } from "../../core/limits.ts";
+import { Allowance } from "../../core/allowance.ts";
+import {
+  turnFirstWordMsMax,
+  turnPendingSendsMax,
+  turnQuietMsMax,
+  turnStrangerMessagesBurstMax,
+  turnStrangerMessagesPerSecMax,
+} from "../../core/limits.ts";
 import type { ClientHello } from "../../srtp/dtls/datagram.ts";
 import type { TurnClient } from "../../turn/actions.ts";
 import type { StreamHub, StreamSeat } from "./contract.ts";
@@ -22,6 +29,7 @@ export class DtlsClient implements StreamSeat {
   isConnected = false;
   readonly #parts: DtlsClientParts;
   readonly #identity: Uint8Array;
+  readonly #strangerMessages = new Allowance(1, turnStrangerMessagesPerSecMax, turnStrangerMessagesBurstMax);
   readonly #sinceMs = performance.now();
   #heardMs = this.#sinceMs;
   #hasSpoken = false;
@@ -94,6 +102,10 @@ export class DtlsClient implements StreamSeat {
     for (const message of messages) {
       this.#heardMs = performance.now();
       this.#hasSpoken = true;
+      if (!this.isServing && !this.#strangerMessages.take(0, this.#heardMs)) {
+        this.close();
+        return;
+      }
       this.#parts.hub.receive(this, message);
       if (this.#isOver) return;
     }

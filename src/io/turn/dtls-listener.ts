@@ -14,12 +14,14 @@ import {
   turnCookiesPerSecMax,
   turnHandshakesBurstMax,
   turnHandshakesPerSecMax,
+  turnHandshakesPerSourcePerSecMax,
 } from "../../core/limits.ts";
 import type { Random } from "../../core/random.ts";
 import type { Clock, MonotonicMs } from "../../core/time.ts";
 import { CookieJar } from "../../srtp/dtls/cookies.ts";
 import { type ClientHello, encodeHelloVerifyRequest, readDatagram } from "../../srtp/dtls/datagram.ts";
 import type { TurnClient } from "../../turn/actions.ts";
+import { ChallengeRate } from "../../turn/challenge-rate.ts";
 import { systemDigests } from "../digests.ts";
 import type { StreamHub } from "./contract.ts";
 import { DtlsClient } from "./dtls-client.ts";
@@ -66,12 +68,14 @@ export class DtlsListeners {
   readonly #cookies: CookieJar;
   readonly #cookieRate = new Allowance(1, turnCookiesPerSecMax, turnCookiesPerSecMax);
   readonly #handshakeRate = new Allowance(1, turnHandshakesPerSecMax, turnHandshakesBurstMax);
+  readonly #sourceRate: ChallengeRate;
   readonly #sources = new Map<string, number>();
   readonly #sweep: NodeJS.Timeout;
 
   constructor(parts: DtlsListenersParts) {
     this.#parts = parts;
     const { random, clock } = parts;
+    this.#sourceRate = new ChallengeRate(random, turnHandshakesPerSourcePerSecMax);
     this.#cookies = new CookieJar({ random, digests: systemDigests, nowMs: clock.monotonicMs() });
     this.#sweep = setInterval(() => this.#closeStuck(), sweepEveryMs);
     this.#sweep.unref();
@@ -159,7 +163,10 @@ export class DtlsListeners {
     const name = sourceName(source.ip);
     const ofSource = this.#sources.get(name) ?? 0;
     const isFull = this.openCount >= turnAssociationsMax || ofSource >= turnAssociationsPerSourceMax;
-    if (isFull || !this.#handshakeRate.take(0, this.#parts.clock.monotonicMs())) {
+    const nowMs = this.#parts.clock.monotonicMs();
+    // One source must not use up what all have together.
+    const mayBegin = this.#sourceRate.take(nowMs, source.ip) && this.#handshakeRate.take(0, nowMs);
+    if (isFull || !mayBegin) {
       this.counts.refused++;
       return;
     }

@@ -2,14 +2,19 @@
  * One connection of a client over TCP or TLS: messages cut out of what comes, and a bounded queue for what goes.
  *
  * A client that reads slowly loses media, as it would over UDP. Replies are never dropped: where even they find no
- * room the connection ends.
+ * room the connection ends. Whoever has no allocation gets much less room, in both directions.
  */
 import type { Socket } from "node:net";
+import { Allowance } from "../../core/allowance.ts";
 import {
   turnBurstSizeBytesMax,
   turnFirstWordMsMax,
   turnQueueSizeBytesMax,
   turnQuietMsMax,
+  turnStrangerMessageSizeBytesMax,
+  turnStrangerMessagesBurstMax,
+  turnStrangerMessagesPerSecMax,
+  turnStrangerQueueSizeBytesMax,
 } from "../../core/limits.ts";
 import type { TurnClient } from "../../turn/actions.ts";
 import { StreamFramer } from "../../turn/stream-framer.ts";
@@ -28,6 +33,7 @@ export class StreamClient implements StreamSeat {
   isServing = false;
   readonly #parts: StreamClientParts;
   readonly #framer = new StreamFramer();
+  readonly #strangerMessages = new Allowance(1, turnStrangerMessagesPerSecMax, turnStrangerMessagesBurstMax);
   readonly #sinceMs = performance.now();
   #heardMs = this.#sinceMs;
   /** A whole message was there. */
@@ -58,7 +64,9 @@ export class StreamClient implements StreamSeat {
     const sizeBytes = writableLength + bytes.length;
     const beforeTurn = Math.max(0, writableLength - this.#turnSizeBytes) + bytes.length;
     if (isMedia && (beforeTurn > turnQueueSizeBytesMax || sizeBytes > turnBurstSizeBytesMax)) return false;
-    if (sizeBytes > 2 * turnBurstSizeBytesMax) {
+    // Without an allocation there is little to be said: who lets answers pile up is no client.
+    const isStranger = !this.isServing && !isMedia;
+    if (sizeBytes > (isStranger ? turnStrangerQueueSizeBytesMax : 2 * turnBurstSizeBytesMax)) {
       this.close();
       return false;
     }
@@ -96,6 +104,13 @@ export class StreamClient implements StreamSeat {
     if (isMute || isQuiet || isStuck) this.close();
   }
 
+  #next(): Uint8Array | undefined {
+    this.#framer.messageSizeBytesMax = this.isServing
+      ? Number.POSITIVE_INFINITY
+      : turnStrangerMessageSizeBytesMax;
+    return this.#framer.next();
+  }
+
   readonly #endTurn = (): void => {
     this.#turnSizeBytes = 0;
   };
@@ -103,13 +118,17 @@ export class StreamClient implements StreamSeat {
   readonly #onData = (chunk: Uint8Array): void => {
     this.#heardMs = performance.now();
     this.#framer.push(chunk);
-    let message = this.#framer.next();
+    let message = this.#next();
     if (message !== undefined) this.#partSinceMs = undefined;
     while (message !== undefined) {
       this.#hasSpoken = true;
+      if (!this.isServing && !this.#strangerMessages.take(0, this.#heardMs)) {
+        this.close();
+        return;
+      }
       this.#parts.hub.receive(this, message);
       if (this.#isGivenAway || this.#isOver) return;
-      message = this.#framer.next();
+      message = this.#next();
     }
     if (this.#framer.isBroken) this.close();
     else if (!this.#framer.hasPart) this.#partSinceMs = undefined;

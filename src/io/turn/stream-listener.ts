@@ -12,11 +12,15 @@ import {
   turnFirstWordMsMax,
   turnHandshakesBurstMax,
   turnHandshakesPerSecMax,
+  turnHandshakesPerSourcePerSecMax,
   turnStreamsMax,
   turnStreamsPerSourceMax,
 } from "../../core/limits.ts";
+import type { MonotonicMs } from "../../core/time.ts";
 import type { TurnClient } from "../../turn/actions.ts";
+import { ChallengeRate } from "../../turn/challenge-rate.ts";
 import { closeServer, listen } from "../listen.ts";
+import { systemRandom } from "../random.ts";
 import type { StreamHub } from "./contract.ts";
 import { sourceName } from "./source-name.ts";
 import { StreamClient } from "./stream-client.ts";
@@ -52,6 +56,7 @@ export class StreamListeners {
   readonly #sources = new Map<string, number>();
   readonly #clients = new Map<Socket, StreamClient>();
   readonly #handshakes = new Allowance(1, turnHandshakesPerSecMax, turnHandshakesBurstMax);
+  readonly #sourceRate = new ChallengeRate(systemRandom, turnHandshakesPerSourcePerSecMax);
   readonly #sweep: NodeJS.Timeout;
   readonly #open = { tcp: 0, tls: 0 };
 
@@ -84,8 +89,8 @@ export class StreamListeners {
       ALPNProtocols: ["stun.turn", "stun.nat-discovery"],
     });
     server.on("connection", (socket: Socket) => {
-      if (!this.#handshakes.take(0, performance.now())) this.#refuse(socket);
-      else this.#admit(socket, "tls");
+      if (this.#mayShakeHands(socket)) this.#admit(socket, "tls");
+      else this.#refuse(socket);
     });
     server.on("secureConnection", (socket: TLSSocket) => this.#begin(socket, "tls"));
     server.on("tlsClientError", (_error, socket) => {
@@ -136,6 +141,13 @@ export class StreamListeners {
       else this.#sources.set(source, left);
     });
     return true;
+  }
+
+  /** One source must not use up what all have together. */
+  #mayShakeHands({ remoteAddress = "" }: Socket): boolean {
+    const ip = parseIp(remoteAddress);
+    const nowMs = performance.now() as MonotonicMs;
+    return ip !== undefined && this.#sourceRate.take(nowMs, ip) && this.#handshakes.take(0, nowMs);
   }
 
   #refuse(socket: Socket): void {

@@ -3,7 +3,9 @@ import { turnStreamsMax } from "../../core/limits.ts";
 import type { TurnClient } from "../../turn/actions.ts";
 import { clientKeyOf } from "../../turn/request.ts";
 import type { StreamSeat } from "./contract.ts";
-import { Numbers } from "./numbers.ts";
+
+/** Streams have numbers below this; a data path adds an offset and keeps 31 bits. */
+const numbersMax = 2 ** 29;
 
 export interface Seated {
   readonly number: number;
@@ -13,9 +15,9 @@ export interface Seated {
 }
 
 export class StreamSeats {
-  readonly #numbers = new Numbers();
   readonly #byKey = new Map<string, Seated>();
   readonly #byNumber = new Map<number, Seated>();
+  #lastNumber = -1;
 
   get size(): number {
     return this.#byKey.size;
@@ -27,7 +29,7 @@ export class StreamSeats {
     // The kernel lets nobody have the place of a living connection: the former one has died without a word.
     this.#byKey.get(key)?.seat.close();
     if (this.#byKey.size >= 2 * turnStreamsMax) return false;
-    const seated = { number: this.#numbers.take(), seat, worker: undefined };
+    const seated = { number: this.#takeNumber(), seat, worker: undefined };
     this.#byKey.set(key, seated);
     this.#byNumber.set(seated.number, seated);
     return true;
@@ -39,7 +41,6 @@ export class StreamSeats {
     if (seated?.seat !== seat) return;
     this.#byKey.delete(key);
     this.#byNumber.delete(seated.number);
-    this.#numbers.giveBack(seated.number);
   }
 
   of(client: TurnClient): Seated | undefined {
@@ -52,5 +53,15 @@ export class StreamSeats {
 
   closeAll(): void {
     for (const { seat } of [...this.#byKey.values()]) seat.close();
+  }
+
+  /**
+   * All others first: packets that a worker has handed up for a stream that has ended meanwhile must not reach the one
+   * that came after it.
+   */
+  #takeNumber(): number {
+    do this.#lastNumber = (this.#lastNumber + 1) % numbersMax;
+    while (this.#byNumber.has(this.#lastNumber));
+    return this.#lastNumber;
   }
 }

@@ -110,7 +110,11 @@ export class TcpRelays {
     client.pipe(peer);
     peer.pipe(client);
     client.once("close", () => peer.destroySoon());
-    peer.once("close", () => client.destroySoon());
+    peer.once("close", () => {
+      // A client that does not read would keep its connection for ever.
+      client.setTimeout(lingerMs, () => client.destroy());
+      client.destroySoon();
+    });
   }
 
   disconnect(connection: ConnectionId): void {

@@ -67,6 +67,8 @@ export interface Demand {
   /** Losses below this running number are allowed; 0 demands every packet. */
   readonly lossAllowedBelow?: number;
   readonly allowsForeign?: boolean;
+  /** Packets that may come twice; 0 where nothing is said. */
+  readonly twiceMax?: number;
   /** RTCP must pass as a whole, at all, or is not judged. */
   readonly reports?: "all" | "some" | "any";
 }
@@ -87,7 +89,7 @@ function satisfies(one: Direction, wanted: Demand): boolean {
   return (
     one.sent === wanted.packets &&
     one.lost.every(([, last]) => last < lossAllowedBelow) &&
-    one.duplicates === 0 &&
+    one.duplicates <= (wanted.twiceMax ?? 0) &&
     (wanted.allowsForeign === true || one.foreign === 0) &&
     (reports === "any" || one.reportsHeard >= (reports === "all" ? one.reportsSent : 1))
   );

@@ -1,5 +1,6 @@
 /** Allocate and Refresh: RFC 8656 sections 7 and 8, every refusal of theirs, quotas, lifetimes, retransmissions. */
 import assert from "node:assert/strict";
+import { turnReservationsPerUserMax } from "../../../src/core/limits.ts";
 import { attributeOf } from "../../../src/stun/message.ts";
 import { readAddress, readTypes } from "../../../src/stun/values.ts";
 import { stunAttribute, stunError } from "../../../src/stun/wire.ts";
@@ -288,6 +289,29 @@ suite("turn: allocate", (test) => {
     );
     assertSuccess(leaving.refresh(lifetime(0)));
     assertSuccess(new Phone(rig, udpClient("192.0.2.1:3")).allocate());
+  });
+
+  test("a reserved port counts for its user's quota, until it is claimed", () => {
+    const rig = new TurnRig({ allocationsPerUserMax: 2 });
+    const first = assertSuccess(new Phone(rig, udpClient("192.0.2.1:1")).allocate(pairOfPorts));
+    assertCode(new Phone(rig, udpClient("192.0.2.1:2")).allocate(), 486);
+    const value = attributeOf(first, turnAttribute.reservationToken)!;
+    const claim: TestAttribute = [turnAttribute.reservationToken, value.slice()];
+    assertSuccess(new Phone(rig, udpClient("192.0.2.1:3")).allocate(claim));
+    assertCode(new Phone(rig, udpClient("192.0.2.1:4")).allocate(), 486);
+  });
+
+  test("one user does not take all ports that can be kept", () => {
+    const rig = new TurnRig();
+    const phone = new Phone(rig, here);
+    for (let count = 0; count < turnReservationsPerUserMax; count++) {
+      assertSuccess(phone.allocate(pairOfPorts));
+      assertSuccess(phone.refresh(lifetime(0)));
+    }
+    assertCode(phone.allocate(pairOfPorts), 508);
+    assertSuccess(phone.allocate());
+    const bob = { username: "bob", password: "hidden" };
+    assertSuccess(new Phone(rig, udpClient("192.0.2.1:1"), bob).allocate(pairOfPorts));
   });
 
   test("what is being opened counts for the quota", () => {

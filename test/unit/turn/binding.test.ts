@@ -1,6 +1,7 @@
 /** Binding, and the discovery of a NAT's behaviour: RFC 8489, RFC 5780 section 6. */
 import assert from "node:assert/strict";
 import { formatEndpoint } from "../../../src/core/address.ts";
+import { turnChallengeBurst } from "../../../src/core/limits.ts";
 import { attributeOf, type StunMessage } from "../../../src/stun/message.ts";
 import { encodeNumber, readAddress, readTypes } from "../../../src/stun/values.ts";
 import { stunAttribute } from "../../../src/stun/wire.ts";
@@ -67,6 +68,30 @@ suite("turn: binding", (test) => {
     const answer = new TurnRig({ discovery }).send(second, bindingRequest(change(2)))!;
     assert.equal(formatEndpoint(answer.from!), "198.51.100.2:3478");
     assert.equal(place(answer.message, turnAttribute.otherAddress), "203.0.113.1:3478");
+  });
+
+  test("answers that go another way are rationed like errors, plain ones are not", () => {
+    const rig = new TurnRig({ discovery });
+    for (let count = 0; count < turnChallengeBurst; count++) {
+      assert.ok(rig.send(here, bindingRequest(change(6))) !== undefined);
+    }
+    assert.equal(rig.send(here, bindingRequest(change(6))), undefined);
+    assert.equal(
+      rig.send(here, bindingRequest([turnAttribute.responsePort, Uint8Array.of(1, 2, 0, 0)])),
+      undefined,
+    );
+    assertSuccess(rig.send(here, bindingRequest())?.message);
+    rig.pass(1);
+    assert.ok(rig.send(here, bindingRequest(change(6))) !== undefined);
+  });
+
+  test("PADDING of a whole datagram is answered with a frame's worth", () => {
+    const places = [ip("2001:db8::1"), ip("2001:db8::2")].map((each) => ({ ip: each, advertisedIp: each }));
+    const [first, second] = places;
+    const rig = new TurnRig({ discovery: { addresses: [first!, second!], ports: [3478, 3479] } });
+    const client = { ...udpClient("[2001:db8::7]:9"), local: at("[2001:db8::1]:3478") };
+    const answer = rig.send(client, bindingRequest([turnAttribute.padding, new Uint8Array(65_500)]))!.message;
+    assert.equal(attributeOf(answer, turnAttribute.padding)!.length, 1_500);
   });
 
   test("RESPONSE-PORT, PADDING as long as it came, and what is refused", () => {

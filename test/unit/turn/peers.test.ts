@@ -124,6 +124,34 @@ suite("turn: peers by default", (test) => {
     for (const text of ["192.0.2.1:22222", "127.0.0.1:2224"]) assert.ok(!listed.isControl(at(text)), text);
   });
 
+  test("of IPv6 only global unicast is public: not what translators and overlay networks use", () => {
+    for (const text of [
+      "::ffff:0:7f00:1",
+      "100::1",
+      "200::1",
+      "301:2::3",
+      "1fff::1",
+      "4000::1",
+      "5f00::1",
+      "e000::1",
+    ]) {
+      const isReached = policy.reachOf(ip(text)) !== undefined;
+      assert.equal(isReached, false, text);
+    }
+  });
+
+  test("a range of IPv6 says nothing of IPv4", () => {
+    const rules = { ownIps: [], controlPorts: [] };
+    const open = new PeerPolicy({ ...rules, allowPeers: [cidr("::/0")], denyPeers: [] });
+    for (const text of ["127.0.0.1", "169.254.169.254", "10.0.0.1", "64:ff9b::a00:1"]) {
+      assert.equal(open.reachOf(ip(text)), undefined, text);
+    }
+    assert.equal(open.reachOf(ip("fd00::1")), "any");
+    const closed = new PeerPolicy({ ...rules, allowPeers: [], denyPeers: [cidr("::/0")] });
+    assert.equal(closed.reachOf(ip("192.0.2.20")), "any");
+    assert.equal(closed.reachOf(ip("2001:db8::1")), undefined);
+  });
+
   test("an allowed prefix does not open what it hides", () => {
     const nat64 = new PeerPolicy({
       allowPeers: [cidr("64:ff9b::/96")],

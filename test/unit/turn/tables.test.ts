@@ -86,12 +86,26 @@ suite("turn: our own places", (test) => {
 
   test("from one address to the other", () => {
     const target = words("203.0.113.1");
-    own.toLocal(target);
+    own.toLocal(target, 9);
     assert.deepEqual([...target], [...words("10.1.1.1")]);
     assert.ok(own.toAdvertised(target));
     assert.deepEqual([...target], [...words("203.0.113.1")]);
     assert.ok(!own.toAdvertised(words("10.1.1.2")));
     assert.ok(!own.toAdvertised(words("192.0.2.1")));
+  });
+
+  test("of several addresses behind one the one that has the port", () => {
+    const advertisedIp = ip("203.0.113.1");
+    const own = new OwnPlaces(["10.1.1.1", "10.1.1.2"].map((local) => ({ ip: ip(local), advertisedIp })));
+    own.setPort(at("10.1.1.2:5000"), true);
+    for (const [port, local] of [
+      [5000, "10.1.1.2"],
+      [5001, "10.1.1.1"],
+    ] as const) {
+      const target = words("203.0.113.1");
+      own.toLocal(target, port);
+      assert.deepEqual([...target], [...words(local)]);
+    }
   });
 
   test("two threads see one memory", () => {
@@ -159,6 +173,20 @@ suite("turn: streams", (test) => {
       if (index === 2)
         assert.deepEqual([message, framer.isBroken], [undefined, false], "GET is ChannelData's beginning");
       else assert.deepEqual([message, framer.isBroken], [undefined, true], `${index}`);
+    }
+  });
+
+  test("a message that is longer than it may be breaks it by its header", () => {
+    for (const [bytes, sizeBytes] of [
+      [[0x40, 0, 0xff, 0xff], 65_540],
+      [[0, 1, 0xff, 0xfc, 0x21, 0x12, 0xa4, 0x42], 65_552],
+    ] as const) {
+      for (const mostBytes of [sizeBytes - 1, sizeBytes]) {
+        const framer = new StreamFramer();
+        framer.messageSizeBytesMax = mostBytes;
+        framer.push(Uint8Array.from(bytes));
+        assert.deepEqual([framer.next(), framer.isBroken], [undefined, mostBytes < sizeBytes]);
+      }
     }
   });
 
