@@ -11,7 +11,7 @@ import type { Rule } from "./rules.ts";
 const build = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const copiesAtOnce = 2;
 /** A change may make the policy run in circles. */
-const limitMs = 30_000;
+const limitMs = 120_000;
 /** Share of the generated cases that a mutant is tried with. */
 const fuzzFactor = "0.1";
 const copied = ["src", "test/support", "test/unit/handover", "test/unit/attackers"];

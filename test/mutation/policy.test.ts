@@ -4,7 +4,7 @@ import { suite } from "../support/suite.ts";
 import { tryAll } from "./mutants.ts";
 import { rules } from "./rules.ts";
 
-const timeoutMs = 200_000;
+const timeoutMs = 500_000;
 
 suite("mutation: the source policy", (test) => {
   const run = tryAll(rules);

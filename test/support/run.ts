@@ -14,6 +14,8 @@ const testRoot = dirname(dirname(fileURLToPath(import.meta.url)));
 const childScript = join(testRoot, "support", "run-files.js");
 /** At night, with more generated cases, everything may take longer. */
 const deadlineMs = { shared: fuzzRuns(300_000), single: fuzzRuns(240_000) };
+/** Mutations run beside other tests, with what those leave of the processor. */
+const asideDeadlineMs = 600_000;
 const lingerMs = 3_000;
 
 interface Outcome {
@@ -72,6 +74,11 @@ function readSummary(output: string): Outcome {
   return { passed, failed: total - passed };
 }
 
+function limitMsOf(folder: string): number {
+  if (folder === "mutation") return asideDeadlineMs;
+  return folder.startsWith("unit") ? deadlineMs.shared : deadlineMs.single;
+}
+
 const folders = process.argv.slice(2);
 const sum: Outcome = { passed: 0, failed: 0 };
 for (const folder of folders.length > 0 ? folders : ["unit", "integration"]) {
@@ -79,7 +86,7 @@ for (const folder of folders.length > 0 ? folders : ["unit", "integration"]) {
   const groups = folder.startsWith("unit") ? [files] : files.map((file) => [file]);
   for (const group of groups) {
     if (group.length === 0) continue;
-    const outcome = await runChild(group, folder.startsWith("unit") ? deadlineMs.shared : deadlineMs.single);
+    const outcome = await runChild(group, limitMsOf(folder));
     sum.passed += outcome.passed;
     sum.failed += outcome.failed;
   }
