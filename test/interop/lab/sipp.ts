@@ -166,6 +166,8 @@ export class Party {
       ...["-m", String(plan.calls), "-nostdin", "-trace_logs", "-log_file", pipe],
       ...["-trace_err", "-error_file", this.errorFile, "-timeout", "200", "-timeout_error"],
       ...["-deadcall_wait", "0", "-recv_timeout", "20000", "-cid_str", `${plan.name}-%u-%p@%s`],
+      // Kamailio's processes may let a 200 overtake its 180. A refusal is still seen: the 200 never comes.
+      ...["-default_behaviors", "all,-abortunexp"],
       ...(dial === undefined
         ? []
         : [
