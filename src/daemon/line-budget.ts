@@ -1,4 +1,5 @@
 /** How many lines the log may take about one call, and about all of them: a flood must not fill a disk. */
+import { payOneMore } from "../core/allowance.ts";
 import { sourceLineCallsMax } from "../core/limits.ts";
 import type { MonotonicMs } from "../core/time.ts";
 
@@ -36,15 +37,16 @@ export class LineBudget {
   /** True if the line may be written; else it is counted as left out. */
   take(nowMs: MonotonicMs, callId: string): boolean {
     const account = this.#account(callId);
-    const mayTell = canPay(account, this.#perCall, nowMs) && canPay(this.#all, this.#ofAll, nowMs);
-    if (mayTell) {
-      pay(account, this.#perCall, nowMs);
-      pay(this.#all, this.#ofAll, nowMs);
-    } else {
+    const callPaidMs = payLine(account, this.#perCall, nowMs);
+    const allPaidMs = payLine(this.#all, this.#ofAll, nowMs);
+    if (callPaidMs === undefined || allPaidMs === undefined) {
       account.untold++;
       this.#all.untold++;
+      return false;
     }
-    return mayTell;
+    account.paidMs = callPaidMs;
+    this.#all.paidMs = allPaidMs;
+    return true;
   }
 
   get untoldCount(): number {
@@ -88,11 +90,7 @@ export class LineBudget {
   }
 }
 
-function canPay({ paidMs }: Account, { burst, perSec }: LineRate, nowMs: MonotonicMs): boolean {
+function payLine({ paidMs }: Account, { burst, perSec }: LineRate, nowMs: MonotonicMs): number | undefined {
   const stepMs = 1_000 / perSec;
-  return Math.max(paidMs, nowMs) + stepMs - nowMs <= burst * stepMs;
-}
-
-function pay(account: Account, { perSec }: LineRate, nowMs: MonotonicMs): void {
-  account.paidMs = Math.max(account.paidMs, nowMs) + 1_000 / perSec;
+  return payOneMore(paidMs, nowMs, stepMs, burst * stepMs);
 }

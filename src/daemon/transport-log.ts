@@ -1,5 +1,6 @@
 /** What the log tells of ICE and DTLS. Failures are warnings, bounded: a flood of bad parties must not fill a disk. */
 import { formatEndpoint } from "../core/address.ts";
+import { Allowance } from "../core/allowance.ts";
 import type { Logger } from "../core/log.ts";
 import type { RelayEvent } from "../core/plan/plan.ts";
 import type { MonotonicMs } from "../core/time.ts";
@@ -17,8 +18,7 @@ const warningsPerSecMax = 20;
 export class TransportLog {
   readonly #log: Logger;
   readonly #callIdOf: (pair: RelayEvent["pair"]) => string | undefined;
-  #second = 0;
-  #told = 0;
+  readonly #warnings = new Allowance(1, warningsPerSecMax, warningsPerSecMax);
   #untold = 0;
 
   constructor(log: Logger, callIdOf: (pair: RelayEvent["pair"]) => string | undefined) {
@@ -52,16 +52,10 @@ export class TransportLog {
     event: Extract<TransportEvent, { kind: "ice-failed" | "dtls-failed" }>,
     message: string,
   ): void {
-    const second = Math.floor(nowMs / 1_000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#told = 0;
-    }
-    if (this.#told === warningsPerSecMax) {
+    if (!this.#warnings.take(0, nowMs)) {
       this.#untold++;
       return;
     }
-    this.#told++;
     const untold = this.#untold === 0 ? undefined : this.#untold;
     this.#untold = 0;
     const { kind, reason } = event;

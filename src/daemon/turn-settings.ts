@@ -3,9 +3,9 @@ import type { Config } from "../config/schema.ts";
 import { parseTurnUser, type SecretSource, type TurnUserSpec } from "../config/turn-values.ts";
 import { type Endpoint, familyOf, type IpAddress, type IpFamily } from "../core/address.ts";
 import { turnSecretsMax } from "../core/limits.ts";
+import { hostAddresses } from "../io/host-addresses.ts";
 import { linesOf, readCertificate, readSecretFile, SecretFileError } from "../io/turn/secret-files.ts";
 import type { Certificate } from "../io/turn/stream-listener.ts";
-import { hostAddresses } from "../io/turn/wildcard.ts";
 import type { TurnSettings, TurnUser } from "../turn/settings.ts";
 
 /** What this process can do, and where its doors are. */

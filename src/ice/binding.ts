@@ -13,7 +13,7 @@ import {
   readNumber,
   readText,
 } from "../stun/values.ts";
-import { type StunErrorCode, stunAttribute, stunError, stunMethod } from "../stun/wire.ts";
+import { knownAttributes, type StunErrorCode, stunAttribute, stunError, stunMethod } from "../stun/wire.ts";
 import type { IceComponent } from "./pair.ts";
 import type { IceRole, RoleClaim } from "./role.ts";
 
@@ -46,23 +46,6 @@ export interface IceCredentials {
   readonly key: Uint8Array;
 }
 
-/** What ICE requires to be understood, in requests and in answers. */
-const known: ReadonlySet<number> = new Set([
-  stunAttribute.mappedAddress,
-  stunAttribute.username,
-  stunAttribute.messageIntegrity,
-  stunAttribute.errorCode,
-  stunAttribute.unknownAttributes,
-  stunAttribute.realm,
-  stunAttribute.nonce,
-  stunAttribute.messageIntegritySha256,
-  stunAttribute.passwordAlgorithm,
-  stunAttribute.userhash,
-  stunAttribute.xorMappedAddress,
-  stunAttribute.priority,
-  stunAttribute.useCandidate,
-]);
-
 /** Our ufrag in the USERNAME of a check to us, or undefined (RFC 8445 section 7.2.2: LFRAG:RFRAG seen from here). */
 export function addressedUfrag(message: StunMessage): string | undefined {
   return splitUsername(message)?.[0];
@@ -79,7 +62,7 @@ export function judgeRequest(message: StunMessage, local: IceCredentials, digest
   if (!isOurs || !hasIntegrity(message, integrity, local.key, digests)) {
     return refuse(stunError.unauthenticated, undefined);
   }
-  const unknown = unknownRequired(message, known);
+  const unknown = unknownRequired(message, knownAttributes);
   if (unknown.length > 0) return refuse(stunError.unknownAttribute, integrity, unknown);
   const priority = readNumber(attributeOf(message, stunAttribute.priority) ?? new Uint8Array());
   const claim = readClaim(message);
@@ -92,7 +75,7 @@ export function judgeRequest(message: StunMessage, local: IceCredentials, digest
 export function isTrustedAnswer(message: StunMessage, remote: IceCredentials, digests: Digests): boolean {
   const integrity = integrityOf(message);
   if (integrity === undefined || !hasIntegrity(message, integrity, remote.key, digests)) return false;
-  return unknownRequired(message, known).length === 0;
+  return unknownRequired(message, knownAttributes).length === 0;
 }
 
 export function encodeSuccess(

@@ -60,6 +60,23 @@ export interface StunErrorCode {
   readonly reason: string;
 }
 
+/** Those that must be understood, and are, by STUN and ICE (RFC 8489 section 14, RFC 8445 section 16.1). */
+export const knownAttributes: ReadonlySet<number> = new Set([
+  stunAttribute.mappedAddress,
+  stunAttribute.username,
+  stunAttribute.messageIntegrity,
+  stunAttribute.errorCode,
+  stunAttribute.unknownAttributes,
+  stunAttribute.realm,
+  stunAttribute.nonce,
+  stunAttribute.messageIntegritySha256,
+  stunAttribute.passwordAlgorithm,
+  stunAttribute.userhash,
+  stunAttribute.xorMappedAddress,
+  stunAttribute.priority,
+  stunAttribute.useCandidate,
+]);
+
 const classes: readonly StunClass[] = ["request", "indication", "success", "error"];
 
 /** The two class bits stand between the method's: C0 is bit 4, C1 bit 8. */

@@ -12,7 +12,7 @@ import {
 } from "../stun/wire.ts";
 import type { DataFacts } from "./data-facts.ts";
 import { isV4 } from "./data-facts.ts";
-import { familyCode, knownAttributes, turnAttribute } from "./wire.ts";
+import { familyCode, turnAttribute, turnAttributes } from "./wire.ts";
 
 /** Types of messages: method and class (RFC 8489 section 5). */
 const sendIndication = 0x0016;
@@ -58,7 +58,7 @@ export function readSend(bytes: Uint8Array, offset: number, sizeBytes: number, f
       facts.offset = value;
       facts.sizeBytes = valueSizeBytes;
     } else if (type === turnAttribute.dontFragment) facts.isUnfragmented = true;
-    else if (isComprehensionRequired(type) && !knownAttributes.has(type)) return false;
+    else if (isComprehensionRequired(type) && !turnAttributes.has(type)) return false;
     at = next;
   }
   return hasPeer && hasData;

@@ -31,15 +31,26 @@ interface JudgedPeer extends NamedPeer {
 
 /** All of the peers or none. */
 export function handleCreatePermission(state: TurnState, request: TurnRequest, caller: Caller): void {
-  const allocation = ownAllocation(state, request, caller);
-  const judged = "error" in allocation ? allocation : judgeAll(state, request, allocation);
-  if ("error" in allocation || "error" in judged) {
-    state.refuse(request, "error" in allocation ? allocation : (judged as Refused), caller.seal);
-    return;
-  }
-  for (const peer of judged.peers) permit(state, request.moment.nowMs, allocation, peer);
+  const granted = judgeOwn(state, request, caller, judgeAll);
+  if (granted === undefined) return;
+  const { allocation, wanted } = granted;
+  for (const peer of wanted.peers) permit(state, request.moment.nowMs, allocation, peer);
   state.plan(allocation);
   state.succeed(request, [], caller.seal);
+}
+
+/** What `judge` finds good about the caller's own allocation; undefined: the request has been refused. */
+function judgeOwn<Wanted extends object>(
+  state: TurnState,
+  request: TurnRequest,
+  caller: Caller,
+  judge: (state: TurnState, request: TurnRequest, allocation: Allocation) => Refused | Wanted,
+): { readonly allocation: Allocation; readonly wanted: Wanted } | undefined {
+  const allocation = ownAllocation(state, request, caller);
+  const wanted = "error" in allocation ? allocation : judge(state, request, allocation);
+  if (!("error" in allocation || "error" in wanted)) return { allocation, wanted };
+  state.refuse(request, wanted as Refused, caller.seal);
+  return undefined;
 }
 
 function judgeAll(
@@ -91,14 +102,11 @@ function permit(state: TurnState, nowMs: MonotonicMs, allocation: Allocation, pe
 }
 
 export function handleChannelBind(state: TurnState, request: TurnRequest, caller: Caller): void {
-  const allocation = ownAllocation(state, request, caller);
-  const judged = "error" in allocation ? allocation : judgeBinding(state, request, allocation);
-  if ("error" in allocation || "error" in judged) {
-    state.refuse(request, "error" in allocation ? allocation : (judged as Refused), caller.seal);
-    return;
-  }
+  const granted = judgeOwn(state, request, caller, judgeBinding);
+  if (granted === undefined) return;
+  const { allocation, wanted } = granted;
+  const { number, peer } = wanted;
   const { nowMs } = request.moment;
-  const { number, peer } = judged;
   permit(state, nowMs, allocation, peer);
   const untilMs = state.untilMs(nowMs, state.settings.channelSec);
   if (!allocation.channels.has(number)) state.channels++;

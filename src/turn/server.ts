@@ -48,7 +48,7 @@ import {
   nonceHoldersOf,
   revokeConnections,
 } from "./tcp-relay.ts";
-import { discoveryAttributes, knownAttributes, turnAttribute, turnError, turnMethod } from "./wire.ts";
+import { discoveryAttributes, turnAttribute, turnAttributes, turnError, turnMethod } from "./wire.ts";
 
 export type { OpenedRelay, RelayFailure } from "./allocate.ts";
 export type { TurnParts } from "./state.ts";
@@ -233,7 +233,7 @@ export class TurnServer {
     const state = this.#state;
     const isDiscovery = hasDiscovery(state.settings.discovery, request.client);
     if (isDiscovery && wantsDetour(request) && !this.#mayAnswer(request)) return;
-    const unknown = unknownRequired(request.message, isDiscovery ? discoveryAttributes : knownAttributes);
+    const unknown = unknownRequired(request.message, isDiscovery ? discoveryAttributes : turnAttributes);
     const attributes = [[stunAttribute.unknownAttributes, encodeTypes(unknown)]] as const;
     const refusal =
       unknown.length > 0 ? { error: turnError.unknownAttribute, attributes } : handleBinding(state, request);
@@ -266,7 +266,7 @@ export class TurnServer {
   /** DONT-FRAGMENT counts as unknown where it cannot be done (RFC 8656 section 7.2). */
   #unknownTo(request: TurnRequest): readonly number[] {
     const { hasDontFragment } = this.#state.settings;
-    return unknownRequired(request.message, hasDontFragment ? knownAttributes : fragmentingAttributes);
+    return unknownRequired(request.message, hasDontFragment ? turnAttributes : fragmentingAttributes);
   }
 
   #mayAnswer({ moment, client }: TurnRequest): boolean {
@@ -305,5 +305,5 @@ export class TurnServer {
 }
 
 const fragmentingAttributes: ReadonlySet<number> = new Set(
-  [...knownAttributes].filter((type) => type !== turnAttribute.dontFragment),
+  [...turnAttributes].filter((type) => type !== turnAttribute.dontFragment),
 );

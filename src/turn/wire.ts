@@ -3,7 +3,7 @@
  * section 7. What STUN itself has is in `stun/wire.ts`.
  */
 import type { IpFamily } from "../core/address.ts";
-import { type StunErrorCode, stunAttribute, stunError } from "../stun/wire.ts";
+import { knownAttributes, type StunErrorCode, stunError } from "../stun/wire.ts";
 
 /** IANA registry "STUN Methods". */
 export const turnMethod = {
@@ -84,20 +84,8 @@ export const channelNumberLegacyMax = 0x7fff;
 export const channelHeaderSizeBytes = 4;
 
 /** The required attributes any request of ours may carry (RFC 8489 section 14). */
-export const knownAttributes: ReadonlySet<number> = new Set([
-  stunAttribute.mappedAddress,
-  stunAttribute.username,
-  stunAttribute.messageIntegrity,
-  stunAttribute.errorCode,
-  stunAttribute.unknownAttributes,
-  stunAttribute.realm,
-  stunAttribute.nonce,
-  stunAttribute.messageIntegritySha256,
-  stunAttribute.passwordAlgorithm,
-  stunAttribute.userhash,
-  stunAttribute.xorMappedAddress,
-  stunAttribute.priority,
-  stunAttribute.useCandidate,
+export const turnAttributes: ReadonlySet<number> = new Set([
+  ...knownAttributes,
   turnAttribute.channelNumber,
   turnAttribute.lifetime,
   turnAttribute.xorPeerAddress,
@@ -113,7 +101,7 @@ export const knownAttributes: ReadonlySet<number> = new Set([
 
 /** Known as well where behaviour discovery is offered (RFC 5780 section 7). */
 export const discoveryAttributes: ReadonlySet<number> = new Set([
-  ...knownAttributes,
+  ...turnAttributes,
   turnAttribute.changeRequest,
   turnAttribute.padding,
   turnAttribute.responsePort,

@@ -1,14 +1,9 @@
-/**
- * UDP control listeners.
- *
- * A reply must leave from the address that was asked, or a connected client never sees it. So a wildcard becomes one
- * socket for each address this machine has at that moment.
- */
-import { createSocket, type Socket } from "node:dgram";
-import { networkInterfaces } from "node:os";
-import { type Endpoint, familyOf, formatEndpoint, isUnspecified, parseIp } from "../../core/address.ts";
-import { classifyIp } from "../../core/address-class.ts";
+/** UDP control listeners; a wildcard becomes one socket for each address this machine has at that moment. */
+import type { Socket } from "node:dgram";
+import { type Endpoint, formatEndpoint } from "../../core/address.ts";
 import type { Logger } from "../../core/log.ts";
+import { wildcardEndpoints } from "../host-addresses.ts";
+import { bindUdp } from "../udp-socket.ts";
 import type { ControlHandler, ControlListener } from "./contract.ts";
 import type { ControlGuard } from "./guard.ts";
 import { listenError } from "./listen-error.ts";
@@ -33,8 +28,9 @@ export async function openDatagramListener(
     for (const wanted of socketsFor(endpoint)) {
       // Port 0 is chosen once, for all sockets.
       const port = wanted.port === 0 ? (endpoints[0]?.port ?? 0) : wanted.port;
-      const socket = await bindSocket({ ip: wanted.ip, port }, log);
+      const socket = await bindUdp({ ip: wanted.ip, port });
       sockets.push(socket);
+      growReceiveBuffer(socket, log);
       endpoints.push({ ip: wanted.ip, port: socket.address().port });
     }
   } catch (error) {
@@ -47,39 +43,9 @@ export async function openDatagramListener(
 
 /** One endpoint for each socket a listener there has. Throws when a wildcard finds no address. */
 export function socketsFor(endpoint: Endpoint): readonly Endpoint[] {
-  if (!isUnspecified(endpoint.ip)) return [endpoint];
-  const found: Endpoint[] = [];
-  for (const { address } of Object.values(networkInterfaces()).flatMap((list) => list ?? [])) {
-    const ip = parseIp(address);
-    if (ip === undefined || familyOf(ip) !== familyOf(endpoint.ip)) continue;
-    // fe80:: means nothing without its link.
-    if (familyOf(ip) === 6 && classifyIp(ip) === "link-local") continue;
-    if (!found.some((known) => known.ip === ip)) found.push({ ip, port: endpoint.port });
-  }
-  if (found.length === 0)
-    throw listenError({ kind: "udp", endpoint }, new Error("this machine has no such address"));
-  return found;
-}
-
-function bindSocket({ ip, port }: Endpoint, log: Logger): Promise<Socket> {
-  const family = familyOf(ip);
-  const socket = createSocket({
-    type: family === 6 ? "udp6" : "udp4",
-    ipv6Only: family === 6,
-    // Targets are addresses, never names.
-    lookup: (host, _options, done) => done(null, host, family),
-  });
-  return new Promise((resolve, reject) => {
-    socket.once("error", (error) => {
-      socket.close();
-      reject(error);
-    });
-    socket.bind({ address: ip, port, exclusive: true }, () => {
-      socket.removeAllListeners("error");
-      growReceiveBuffer(socket, log);
-      resolve(socket);
-    });
-  });
+  const found = wildcardEndpoints(endpoint);
+  if (found.length > 0) return found;
+  throw listenError({ kind: "udp", endpoint }, new Error("this machine has no such address"));
 }
 
 function growReceiveBuffer(socket: Socket, log: Logger): void {

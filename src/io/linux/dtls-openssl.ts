@@ -7,11 +7,7 @@
  */
 import assert from "node:assert/strict";
 import koffi from "koffi";
-import {
-  dtlsCertificatesSizeBytesMax,
-  dtlsDatagramSizeBytesMax,
-  jumboSizeBytesMax,
-} from "../../core/limits.ts";
+import { dtlsCertificatesSizeBytesMax, jumboSizeBytesMax } from "../../core/limits.ts";
 import type { FingerprintHash } from "../../core/plan/security.ts";
 import type {
   DtlsCertificate,
@@ -26,28 +22,12 @@ import { type DtlsProfile, dtlsProfiles, keyingSizeBytes, profileOf } from "../.
 import { Arena } from "./arena.ts";
 import { CertificateMaker, type KeyedCertificate } from "./certificate-openssl.ts";
 import { registerCallback, type SharedCallbacks, sharedCallbacks } from "./dtls-callbacks.ts";
-import { cutDatagrams } from "./dtls-records.ts";
+import { DtlsChannel, type DtlsShared, ioBytes, makeDtlsContext, textAt } from "./dtls-channel.ts";
 import { dtlsFault } from "./dtls-self-test.ts";
-import {
-  bindDtlsSymbols,
-  bioControl,
-  certificateRejected,
-  contextOptions,
-  control,
-  type DtlsSymbols,
-  demandCertificate,
-  dtls12,
-  sslError,
-} from "./dtls-symbols.ts";
+import { bindDtlsSymbols, certificateRejected, control, demandCertificate } from "./dtls-symbols.ts";
 
-/** Forward secrecy alone; ECDSA is our own certificate's, RSA that of some servers. */
-const cipherNames = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES";
-const groupNames = "X25519:P-256:P-384";
 /** RFC 5764 section 4.2 */
 const exporterLabel = "EXTRACTOR-dtls_srtp";
-
-/** Where calls find and leave bytes. */
-const ioBytes = 16_384;
 
 /** An engine that has passed its self test (a few milliseconds); undefined: this process cannot do DTLS, and why. */
 export function openDtlsEngine(): { readonly engine: DtlsEngine | undefined; readonly why: string } {
@@ -93,13 +73,9 @@ class OpenSslDtls implements DtlsEngine {
   }
 }
 
-interface Shared {
-  readonly arena: Arena;
-  readonly calls: DtlsSymbols;
+interface Shared extends DtlsShared {
   readonly certificates: CertificateMaker;
   readonly callbacks: Callbacks;
-  /** BIO_ADDR that DTLSv1_listen fills and nobody reads. */
-  readonly peerAddress: number;
 }
 
 /** A certificate of ours in its SSL_CTX. */
@@ -142,32 +118,14 @@ class Certificate implements DtlsCertificate {
 
 function makeContext(shared: Shared): number {
   const { calls } = shared;
-  const context = Number(calls.contextNew(Number(calls.dtlsMethod())));
-  assert(context !== 0, "OpenSSL makes no SSL_CTX");
+  const context = makeDtlsContext(shared);
   const profiles = dtlsProfiles.map(({ name }) => name).join(":");
-  const isMade =
-    calls.contextControl(context, control.setVersionMin, dtls12, 0) === 1 &&
-    calls.contextControl(context, control.setVersionMax, dtls12, 0) === 1 &&
-    calls.contextControl(context, control.setGroups, 0, textAt(shared, groupNames)) === 1 &&
-    calls.contextSetCiphers(context, textAt(shared, cipherNames)) === 1 &&
-    // This one returns 0 when all is well.
-    calls.contextSetProfiles(context, textAt(shared, profiles)) === 0;
-  assert(isMade, "OpenSSL refuses the settings of DTLS");
-  calls.contextControl(context, control.setSessionCache, 0, 0);
+  // This one returns 0 when all is well.
+  assert.equal(calls.contextSetProfiles(context, textAt(shared, profiles)), 0, "OpenSSL lacks a profile");
   calls.contextControl(context, control.setCertificatesSizeMax, dtlsCertificatesSizeBytesMax, 0);
-  calls.contextSetOptions(context, contextOptions);
   calls.contextSetVerify(context, demandCertificate, 0);
   calls.contextSetCertificateCheck(context, shared.callbacks.certificate, 0);
-  calls.contextSetCookieCheck(context, shared.callbacks.cookie);
   return context;
-}
-
-/** Puts a C string at the start of the arena, until the next call that uses it. */
-function textAt(shared: Shared, text: string): number {
-  const { bytes, address } = shared.arena;
-  const sizeBytes = Buffer.from(bytes.buffer).write(text, 0, "latin1");
-  bytes[sizeBytes] = 0;
-  return address;
 }
 
 /** Equal to none. */
@@ -189,13 +147,10 @@ const handshaking: DtlsOutcome = { kind: "handshaking" };
 class Connection implements DtlsConnection {
   readonly #shared: Shared;
   readonly #accepts: DtlsOptions["accepts"];
-  readonly #connection: number;
-  readonly #input: number;
-  readonly #output: number;
+  readonly #channel: DtlsChannel;
   #isListening: boolean;
   #hasPeer = false;
   #isPeerWrong = false;
-  #isOpen = true;
   #outcome: DtlsOutcome = handshaking;
 
   constructor(shared: Shared, options: DtlsOptions) {
@@ -204,18 +159,9 @@ class Connection implements DtlsConnection {
     this.#shared = shared;
     this.#accepts = options.accepts;
     this.#isListening = options.hasCookie;
-    this.#connection = Number(calls.connectionNew(options.certificate.context));
-    this.#input = Number(calls.bioNew(Number(calls.bioMemory())));
-    this.#output = Number(calls.bioNew(Number(calls.bioMemory())));
-    assert(this.#connection !== 0 && this.#input !== 0 && this.#output !== 0, "OpenSSL is out of memory");
-    // An empty BIO means "later", not the end.
-    calls.bioControl(this.#input, bioControl.setEndOfData, -1, 0);
-    calls.bioControl(this.#output, bioControl.setEndOfData, -1, 0);
-    calls.setBios(this.#connection, this.#input, this.#output);
-    calls.setTimer(this.#connection, shared.callbacks.timer);
-    calls.connectionControl(this.#connection, control.setMtu, dtlsDatagramSizeBytesMax, 0);
-    if (options.role === "server") calls.setAccepting(this.#connection);
-    else calls.setConnecting(this.#connection);
+    this.#channel = new DtlsChannel(shared, options.certificate.context);
+    if (options.role === "server") calls.setAccepting(this.#channel.handle);
+    else calls.setConnecting(this.#channel.handle);
   }
 
   start(): DtlsProgress {
@@ -223,39 +169,22 @@ class Connection implements DtlsConnection {
   }
 
   receive(datagram: Uint8Array): DtlsProgress {
-    if (datagram.length > Math.min(ioBytes, jumboSizeBytesMax))
-      return { datagrams: [], outcome: this.#outcome };
-    return this.#run(() => {
-      const { arena, calls } = this.#shared;
-      arena.bytes.set(datagram, 0);
-      calls.bioWrite(this.#input, arena.address, datagram.length);
-      this.#take();
-      // OpenSSL reads a datagram in one go; were it not so, the next one would begin in the middle of this one.
-      calls.bioControl(this.#input, bioControl.reset, 0, 0);
-    });
+    if (datagram.length > jumboSizeBytesMax) return { datagrams: [], outcome: this.#outcome };
+    return this.#run(() => this.#channel.feed(datagram, () => this.#take()));
   }
 
   handleTimeout(): DtlsProgress {
     return this.#run(() => {
-      if (this.#outcome.kind !== "handshaking") return;
-      const result = this.#shared.calls.connectionControl(this.#connection, control.handleTimeout, 0, 0);
-      if (result < 0) this.#fail();
+      if (this.#outcome.kind === "handshaking" && !this.#channel.handleTimeout()) this.#fail();
     });
   }
 
   timeoutMs(): number | undefined {
-    if (this.#outcome.kind !== "handshaking") return undefined;
-    const { arena, calls } = this.#shared;
-    if (calls.connectionControl(this.#connection, control.getTimeout, 0, arena.address) !== 1)
-      return undefined;
-    // struct timeval: seconds and microseconds, 64 bits each, of which few are used.
-    return arena.view.getInt32(0, true) * 1000 + arena.view.getInt32(8, true) / 1000;
+    return this.#outcome.kind === "handshaking" ? this.#channel.timeoutMs() : undefined;
   }
 
   close(): void {
-    // It frees the BIOs too.
-    if (this.#isOpen) this.#shared.calls.connectionFree(this.#connection);
-    this.#isOpen = false;
+    this.#channel.free();
   }
 
   /** Called back by OpenSSL with its X509_STORE_CTX when the peer has shown its certificate. */
@@ -278,49 +207,39 @@ class Connection implements DtlsConnection {
     }
   }
 
-  /** OpenSSL's errors wait in a queue of the thread that node's crypto reads too: it is left empty. */
   #run(step: () => void): DtlsProgress {
-    assert(this.#isOpen && current === undefined);
-    const { calls } = this.#shared;
-    calls.clearErrors();
+    assert(current === undefined);
     current = this;
     try {
-      if (this.#outcome.kind !== "failed") step();
+      this.#channel.run(() => {
+        if (this.#outcome.kind !== "failed") step();
+      });
     } finally {
       current = undefined;
-      calls.clearErrors();
     }
-    return { datagrams: this.#flush(), outcome: this.#outcome };
+    return { datagrams: this.#channel.flush(), outcome: this.#outcome };
   }
 
   #take(): void {
-    const { arena, calls, peerAddress } = this.#shared;
+    const { arena, calls } = this.#shared;
     if (this.#outcome.kind === "connected") {
       // Answers what has to be answered; what comes out is dropped, be it data or the peer's farewell.
-      calls.read(this.#connection, arena.address, ioBytes);
-      calls.freeBuffers(this.#connection);
+      calls.read(this.#channel.handle, arena.address, ioBytes);
+      calls.freeBuffers(this.#channel.handle);
       return;
     }
-    if (this.#isListening) {
-      // Tells OpenSSL that the cookie was asked for, so that it counts messages from one.
-      if (calls.listen(this.#connection, peerAddress) !== 1) {
-        this.#fail();
-        return;
-      }
-      this.#isListening = false;
+    if (this.#isListening && !this.#channel.acceptCookie()) {
+      this.#fail();
+      return;
     }
+    this.#isListening = false;
     this.#handshake();
   }
 
   #handshake(): void {
-    const { calls } = this.#shared;
-    const result = calls.handshake(this.#connection);
-    if (result === 1) {
-      this.#finish();
-      return;
-    }
-    const error = calls.errorOf(this.#connection, result);
-    if (error !== sslError.wantRead && error !== sslError.wantWrite) this.#fail();
+    const result = this.#channel.handshake();
+    if (result === "done") this.#finish();
+    if (result === "failed") this.#fail();
   }
 
   #fail(): void {
@@ -332,17 +251,17 @@ class Connection implements DtlsConnection {
     if (keying !== undefined) {
       this.#outcome = { kind: "connected", keying };
       // Two thirds of its memory, which reading takes anew in the rare case.
-      this.#shared.calls.freeBuffers(this.#connection);
+      this.#shared.calls.freeBuffers(this.#channel.handle);
       return;
     }
     // Says farewell, so that the peer does not believe itself connected.
-    this.#shared.calls.shutdown(this.#connection);
+    this.#shared.calls.shutdown(this.#channel.handle);
     this.#outcome = { kind: "failed", reason: this.#hasPeer ? "no-common-profile" : "handshake" };
   }
 
   #exportKeying(): KeyingMaterial | undefined {
     const { arena, calls } = this.#shared;
-    const chosen = Number(calls.profile(this.#connection));
+    const chosen = Number(calls.profile(this.#channel.handle));
     if (chosen === 0) return undefined;
     const profile = profileAt(chosen);
     if (profile === undefined) return undefined;
@@ -350,7 +269,7 @@ class Connection implements DtlsConnection {
     const label = textAt(this.#shared, exporterLabel);
     const at = 64;
     const result = calls.exportKeying(
-      this.#connection,
+      this.#channel.handle,
       arena.address + at,
       sizeBytes,
       label,
@@ -363,14 +282,5 @@ class Connection implements DtlsConnection {
     const bytes = arena.bytes.slice(at, at + sizeBytes);
     arena.bytes.fill(0, at, at + sizeBytes);
     return { profile: profile.number, bytes };
-  }
-
-  /** What OpenSSL wrote, cut into datagrams: it writes records one after another, none larger than the MTU. */
-  #flush(): readonly Uint8Array[] {
-    const { arena, calls } = this.#shared;
-    const sizeBytes = calls.bioRead(this.#output, arena.address, ioBytes);
-    if (sizeBytes <= 0) return [];
-    calls.bioControl(this.#output, bioControl.reset, 0, 0);
-    return cutDatagrams(arena, sizeBytes);
   }
 }

@@ -48,6 +48,47 @@ export function writeSocketAddress(
   return socketAddress.inet6Bytes;
 }
 
+/** The system calls that make a socket, over one scratch arena, so nothing is allocated per socket. */
+export class SocketCalls {
+  readonly #arena = new Arena(1);
+  readonly #address = this.#arena.reserve(socketAddress.slotBytes);
+  readonly #value = this.#arena.reserve(4);
+
+  /** A descriptor that does not block, or the negative error number. IPv6 sockets are of IPv6 alone. */
+  open(ip: IpAddress, type: number): number {
+    const isV6 = familyOf(ip) === 6;
+    const domain = isV6 ? addressFamily.inet6 : addressFamily.inet;
+    const fd = socket(domain, type | socketType.nonblock | socketType.cloexec, 0);
+    if (fd < 0) return -errno();
+    if (isV6) this.set(fd, option.ipv6.level, option.ipv6.v6only, 1);
+    return fd;
+  }
+
+  set(fd: number, level: number, name: number, value: number): void {
+    this.#arena.view.setInt32(this.#value, value, true);
+    setsockopt(fd, level, name, this.#arena.address + this.#value, 4);
+  }
+
+  /** The descriptor, or the negative error number; then it is closed. */
+  bind(fd: number, ip: IpAddress, port: number): number {
+    const isV6 = familyOf(ip) === 6;
+    const [ip0, ip1, ip2, ip3] = ipToWords(ip);
+    const size = writeSocketAddress(this.#arena.view, this.#address, isV6, ip0, ip1, ip2, ip3, port);
+    if (bind(fd, this.#arena.address + this.#address, size) === 0) return fd;
+    const code = errno();
+    close(fd);
+    return -code;
+  }
+
+  /** The port a socket has, or 0 if the system does not tell. */
+  portOf(fd: number): number {
+    const { view, address } = this.#arena;
+    view.setInt32(this.#value, socketAddress.slotBytes, true);
+    if (getsockname(fd, address + this.#address, address + this.#value) !== 0) return 0;
+    return view.getUint16(this.#address + socketAddress.port);
+  }
+}
+
 export interface SocketOptions {
   readonly tos: number;
   readonly receiveBufferBytes: number;
@@ -57,11 +98,9 @@ export interface SocketOptions {
   readonly isShared: boolean;
 }
 
-/** Binds sockets for main. One scratch arena, so nothing is allocated per socket. */
+/** Binds sockets for main. */
 export class SocketBinder {
-  readonly #arena = new Arena(1);
-  readonly #address = this.#arena.reserve(socketAddress.slotBytes);
-  readonly #value = this.#arena.reserve(4);
+  readonly #calls = new SocketCalls();
 
   /** Both sockets or none. */
   bindPair(ip: IpAddress, port: number, tos: number): BindResult {
@@ -80,41 +119,26 @@ export class SocketBinder {
     port: number,
     { tos, receiveBufferBytes, isLarge, isShared }: SocketOptions,
   ): number {
-    const isV6 = familyOf(ip) === 6;
-    const domain = isV6 ? addressFamily.inet6 : addressFamily.inet;
-    const fd = socket(domain, socketType.datagram | socketType.nonblock | socketType.cloexec, 0);
-    if (fd < 0) return -errno();
-    this.#set(fd, option.socket.level, option.socket.receiveBuffer, receiveBufferBytes);
+    const calls = this.#calls;
+    const fd = calls.open(ip, socketType.datagram);
+    if (fd < 0) return fd;
+    calls.set(fd, option.socket.level, option.socket.receiveBuffer, receiveBufferBytes);
     // Beyond net.core.rmem_max, where we may (CAP_NET_ADMIN).
-    if (isLarge) this.#set(fd, option.socket.level, option.socket.receiveBufferForce, receiveBufferBytes);
-    if (isShared) this.#set(fd, option.socket.level, option.socket.reusePort, 1);
-    if (isV6) {
-      this.#set(fd, option.ipv6.level, option.ipv6.v6only, 1);
-      this.#set(fd, option.ipv6.level, option.ipv6.mtuDiscover, option.mtuDiscoverOff);
-      if (tos !== 0) this.#set(fd, option.ipv6.level, option.ipv6.trafficClass, tos);
+    if (isLarge) calls.set(fd, option.socket.level, option.socket.receiveBufferForce, receiveBufferBytes);
+    if (isShared) calls.set(fd, option.socket.level, option.socket.reusePort, 1);
+    if (familyOf(ip) === 6) {
+      calls.set(fd, option.ipv6.level, option.ipv6.mtuDiscover, option.mtuDiscoverOff);
+      if (tos !== 0) calls.set(fd, option.ipv6.level, option.ipv6.trafficClass, tos);
     } else {
-      this.#set(fd, option.ip.level, option.ip.mtuDiscover, option.mtuDiscoverOff);
-      if (tos !== 0) this.#set(fd, option.ip.level, option.ip.tos, tos);
+      calls.set(fd, option.ip.level, option.ip.mtuDiscover, option.mtuDiscoverOff);
+      if (tos !== 0) calls.set(fd, option.ip.level, option.ip.tos, tos);
     }
-    const [ip0, ip1, ip2, ip3] = ipToWords(ip);
-    const size = writeSocketAddress(this.#arena.view, this.#address, isV6, ip0, ip1, ip2, ip3, port);
-    if (bind(fd, this.#arena.address + this.#address, size) === 0) return fd;
-    const code = errno();
-    close(fd);
-    return -code;
+    return calls.bind(fd, ip, port);
   }
 
   /** The port a socket has, or 0 if the system does not tell. */
   portOf(fd: number): number {
-    const { view, address } = this.#arena;
-    view.setInt32(this.#value, socketAddress.slotBytes, true);
-    if (getsockname(fd, address + this.#address, address + this.#value) !== 0) return 0;
-    return view.getUint16(this.#address + socketAddress.port);
-  }
-
-  #set(fd: number, level: number, name: number, value: number): void {
-    this.#arena.view.setInt32(this.#value, value, true);
-    setsockopt(fd, level, name, this.#arena.address + this.#value, 4);
+    return this.#calls.portOf(fd);
   }
 }
 

@@ -23,13 +23,13 @@ import { type ClientHello, encodeHelloVerifyRequest, readDatagram } from "../../
 import type { TurnClient } from "../../turn/actions.ts";
 import { ChallengeRate } from "../../turn/challenge-rate.ts";
 import { systemDigests } from "../digests.ts";
+import { wildcardEndpoints } from "../host-addresses.ts";
 import type { StreamHub } from "./contract.ts";
 import { DtlsClient } from "./dtls-client.ts";
 import type { DtlsServerEngine } from "./dtls-server.ts";
+import { bindMedia, listenerBufferBytes } from "./media-socket.ts";
 import { sourceName } from "./source-name.ts";
 import type { Certificate } from "./stream-listener.ts";
-import { bindUdp, listenerBufferBytes } from "./udp-socket.ts";
-import { wildcardEndpoints } from "./wildcard.ts";
 
 export interface DtlsListenersParts {
   readonly engine: DtlsServerEngine;
@@ -90,7 +90,7 @@ export class DtlsListeners {
     const opened: Endpoint[] = [];
     for (const { ip, port } of wildcardEndpoints(endpoint)) {
       const wanted = port === 0 ? (opened[0]?.port ?? 0) : port;
-      const socket = await bindUdp({ ip, port: wanted }, listenerBufferBytes);
+      const socket = await bindMedia({ ip, port: wanted }, listenerBufferBytes);
       const local = { ip, port: socket.address().port };
       const listener: Listener = { socket, local, clients: new Map() };
       this.#listeners.push(listener);

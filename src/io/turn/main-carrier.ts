@@ -21,6 +21,7 @@ import type { DataCapacity, DataPlace } from "../../turn/data-plan.ts";
 import { dataHeaderSizeBytesMax } from "../../turn/indication.ts";
 import type { OwnPlaces } from "../../turn/own-places.ts";
 import { clientKeyOf } from "../../turn/request.ts";
+import { wildcardEndpoints } from "../host-addresses.ts";
 import { randomWords } from "../random.ts";
 import {
   type BindOutcome,
@@ -33,9 +34,8 @@ import {
   type Traffic,
   type TurnHome,
 } from "./contract.ts";
+import { bindMedia, listenerBufferBytes, relayBufferBytes } from "./media-socket.ts";
 import { Numbers } from "./numbers.ts";
-import { bindUdp, listenerBufferBytes, relayBufferBytes } from "./udp-socket.ts";
-import { wildcardEndpoints } from "./wildcard.ts";
 
 /** Room for headers in front of the largest datagram, and for padding behind it. */
 const arenaStart = Math.ceil(dataHeaderSizeBytesMax / 8) * 8;
@@ -94,7 +94,7 @@ export class MainCarrier implements TurnHome {
     for (const wanted of wildcardEndpoints(endpoint)) {
       // Port 0 is chosen once, for all addresses.
       const port = wanted.port === 0 ? (opened[0]?.port ?? 0) : wanted.port;
-      const socket = await bindUdp({ ip: wanted.ip, port }, listenerBufferBytes);
+      const socket = await bindMedia({ ip: wanted.ip, port }, listenerBufferBytes);
       const local = { ip: wanted.ip, port: socket.address().port };
       const listener = this.#makeSocket(socket, local);
       this.#listeners.set(formatEndpoint(local), listener);
@@ -105,7 +105,7 @@ export class MainCarrier implements TurnHome {
   }
 
   bindRelay({ relay, ip, port }: RelayBinding, done: (outcome: BindOutcome) => void): void {
-    bindUdp({ ip, port }, relayBufferBytes).then(
+    bindMedia({ ip, port }, relayBufferBytes).then(
       (socket) => {
         const bound = this.#makeSocket(socket, { ip, port });
         this.#relays.set(relay, bound);

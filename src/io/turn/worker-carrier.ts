@@ -33,6 +33,7 @@ import type { ActionOf, AllocationId, RelayId, TurnClient } from "../../turn/act
 import { dataVerdict } from "../../turn/data-facts.ts";
 import type { DataPlace } from "../../turn/data-plan.ts";
 import { isSendIndication } from "../../turn/indication.ts";
+import { wildcardEndpoints } from "../host-addresses.ts";
 import {
   type BindOutcome,
   type CarrierCounts,
@@ -45,7 +46,6 @@ import {
   type TurnHome,
 } from "./contract.ts";
 import { StreamSeats } from "./stream-seats.ts";
-import { wildcardEndpoints } from "./wildcard.ts";
 import { WorkerRelays } from "./worker-relays.ts";
 
 /** A client over UDP, and the worker that the kernel gives its packets to. */

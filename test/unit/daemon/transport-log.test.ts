@@ -45,7 +45,7 @@ suite("daemon: the log of ICE and DTLS", (test) => {
     const { lines, log } = rig();
     const fail = (atMs: number): void =>
       log.tell(atMs as MonotonicMs, { kind: "dtls-failed", pair, component: "rtp", reason: "handshake" });
-    for (let count = 0; count < 500; count++) fail(1_000 + count);
+    for (let count = 0; count < 500; count++) fail(1_000);
     assert.equal(lines.length, 20);
     fail(2_000);
     assert.equal(lines.at(-1)?.["untold"], 480);

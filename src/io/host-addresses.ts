@@ -1,7 +1,10 @@
-/** A wildcard as the addresses it stands for: a reply must leave from the address that was asked. */
+/**
+ * A wildcard as the addresses it stands for at that moment: a reply must leave from the address that was asked, or a
+ * connected client never sees it.
+ */
 import { networkInterfaces } from "node:os";
-import { type Endpoint, familyOf, type IpAddress, isUnspecified, parseIp } from "../../core/address.ts";
-import { classifyIp } from "../../core/address-class.ts";
+import { type Endpoint, familyOf, type IpAddress, isUnspecified, parseIp } from "../core/address.ts";
+import { classifyIp } from "../core/address-class.ts";
 
 /** Addresses of this machine, as it has them now; fe80:: means nothing without its link and is left out. */
 export function hostAddresses(): readonly IpAddress[] {
