@@ -2,7 +2,7 @@
  * `npm run bench [-- --quick] [-- scenario ...]`: measures rtpferry beside Debian's rtpengine-daemon and prints the
  * tables of bench/README.md. Needs root, two cores, iproute2 and rtpengine-daemon. Rules: bench/README.md.
  */
-import { dropNetwork, raiseNetwork } from "./net.ts";
+import { dropNetwork, type LinkAddresses, raiseNetwork } from "./net.ts";
 import { policyCost } from "./policy.ts";
 import type { RelayName } from "./relays.ts";
 import {
@@ -36,27 +36,39 @@ function print(table: Table): void {
   process.stdout.write(`${lines.join("\n")}\n\n`);
 }
 
-const words = process.argv.slice(2);
-const effort = words.includes("--quick") ? quick : full;
-const wanted = words.filter((word) => !word.startsWith("--"));
-const links = raiseNetwork();
-const scenarios: Readonly<Record<string, () => Table | Promise<Table>>> = {
-  cpu: () => cpuAndLatency(relays, links, effort),
-  loss: () => lossFreeRate(relays, links, effort),
-  calls: () => cpuByCalls(twoRelays, links, { ...effort, rounds: Math.ceil(effort.rounds / 2) }),
-  srtp160: () => srtpCost(twoRelays, links, { ...effort, rounds: Math.ceil(effort.rounds / 2) }, 160),
-  srtp1200: () => srtpCost(twoRelays, links, { ...effort, rounds: Math.ceil(effort.rounds / 2) }, 1_200),
-  dtls: () => handshakeRate(twoRelays, links, effort),
-  memory: () => memoryPerCall(twoRelays, links),
-  pairs: () => pairRate(twoRelays, links, effort),
-  policy: () => policyCost(effort),
-  turn: () => turnCost(turnServers, effort),
-  turnallocations: () => turnAllocations(["rtpferry", "coturn"], effort),
+type Scenario = (links: LinkAddresses, effort: Effort) => Table | Promise<Table>;
+
+const scenarios: Readonly<Record<string, Scenario>> = {
+  cpu: (links, effort) => cpuAndLatency(relays, links, effort),
+  loss: (links, effort) => lossFreeRate(relays, links, effort),
+  calls: (links, effort) => cpuByCalls(twoRelays, links, { ...effort, rounds: Math.ceil(effort.rounds / 2) }),
+  srtp160: (links, effort) =>
+    srtpCost(twoRelays, links, { ...effort, rounds: Math.ceil(effort.rounds / 2) }, 160),
+  srtp1200: (links, effort) =>
+    srtpCost(twoRelays, links, { ...effort, rounds: Math.ceil(effort.rounds / 2) }, 1_200),
+  dtls: (links, effort) => handshakeRate(twoRelays, links, effort),
+  memory: (links) => memoryPerCall(twoRelays, links),
+  pairs: (links, effort) => pairRate(twoRelays, links, effort),
+  policy: (_links, effort) => policyCost(effort),
+  turn: (_links, effort) => turnCost(turnServers, effort),
+  turnallocations: (_links, effort) => turnAllocations(["rtpferry", "coturn"], effort),
 };
-try {
-  for (const [name, run] of Object.entries(scenarios)) {
-    if (wanted.length === 0 || wanted.includes(name)) print(await run());
+async function measure(wanted: readonly string[], effort: Effort): Promise<void> {
+  const links = raiseNetwork();
+  try {
+    for (const [name, run] of Object.entries(scenarios)) {
+      if (wanted.length === 0 || wanted.includes(name)) print(await run(links, effort));
+    }
+  } finally {
+    dropNetwork();
   }
-} finally {
-  dropNetwork();
 }
+
+const words = process.argv.slice(2);
+const wanted = words.filter((word) => word !== "--quick");
+const unknown = wanted.filter((word) => !Object.hasOwn(scenarios, word));
+if (unknown.length > 0) {
+  process.stderr.write(`bench: no such scenario: ${unknown.join(" ")}\n`);
+  process.stderr.write(`usage: npm run bench -- [--quick] [${Object.keys(scenarios).join(" | ")}] ...\n`);
+  process.exitCode = 1;
+} else await measure(wanted, words.includes("--quick") ? quick : full);
