@@ -23,7 +23,8 @@ export function hasIntegrity(
   if (attribute === undefined) return false;
   const { offset, value } = attribute;
   // The header counts up to the end of this attribute, whatever follows it.
-  const head = message.bytes.slice(0, offset);
+  // A copy even of a Buffer, whose `slice` would not be one.
+  const head = new Uint8Array(message.bytes.subarray(0, offset));
   writeUint16(head, 2, offset + 4 + value.length - stunHeaderSizeBytes);
   if (hash === "sha1") return digests.isEqual(value, digests.hmacSha1(key, head));
   // MESSAGE-INTEGRITY-SHA256 may be cut to 16 bytes or more, in whole words (RFC 8489 section 14.6).

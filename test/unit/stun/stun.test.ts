@@ -179,6 +179,14 @@ suite("stun: messages", (test) => {
     assert.ok(parseStun(new StunBuilder("indication", 1, transactionId).build()) !== undefined);
   });
 
+  test("proving a message leaves its bytes alone, also those of a Buffer", () => {
+    const bytes = Buffer.from(vectors.sampleRequest);
+    const message = parsed(bytes);
+    assert.ok(hasIntegrity(message, "sha1", password, digests));
+    assert.deepEqual([...bytes], [...vectors.sampleRequest]);
+    assert.ok(hasIntegrity(message, "sha1", password, digests));
+  });
+
   test("behind the integrity only what belongs there counts", () => {
     const key = shortTermKey("secret");
     const sealed = (): StunBuilder =>
