@@ -19,6 +19,7 @@ import {
 import { readWorker } from "../../../src/relay/counter-view.ts";
 import { eventKind } from "../../../src/relay/events.ts";
 import { fuzzRuns } from "../../support/fuzz-runs.ts";
+import { assertNoGrowth } from "../../support/heap-growth.ts";
 import { receiverReport, rtpPacket, settingsAt } from "../../support/relay-rig.ts";
 import { fromA, keys, localA, localB, Party, phoneA, phoneB, sdes, toA } from "../../support/secure-rig.ts";
 import { suite } from "../../support/suite.ts";
@@ -348,12 +349,6 @@ suite("relay: the policy's notes", (test) => {
       for (let n = 0; n < count; n++) policy.sink.note(0, handoverNote.refused, 3, source, 1);
     };
     for (let round = 0; round < 4; round++) run(50_000);
-    const collect = (globalThis as { gc?: () => void }).gc;
-    assert.ok(collect !== undefined, "run with --expose-gc");
-    collect();
-    const before = process.memoryUsage().heapUsed;
-    run(100_000);
-    const grown = process.memoryUsage().heapUsed - before;
-    assert.ok(grown < 200_000, `${grown} bytes`);
+    assertNoGrowth(() => run(100_000), 200_000);
   });
 });

@@ -16,6 +16,7 @@ import { sendCode } from "../../../src/relay/driver.ts";
 import { eventKind } from "../../../src/relay/events.ts";
 import { encodeEndpoint } from "../../../src/relay/slot-settings.ts";
 import { fuzzRuns } from "../../support/fuzz-runs.ts";
+import { assertNoGrowth } from "../../support/heap-growth.ts";
 import { receiverReport, rtpPacket, settingsAt } from "../../support/relay-rig.ts";
 import { suite } from "../../support/suite.ts";
 import { WorkerRig } from "../../support/worker-rig.ts";
@@ -433,13 +434,7 @@ suite("relay worker core", (test) => {
       }
     };
     for (let round = 0; round < 4; round++) run(50_000);
-    const collect = (globalThis as { gc?: () => void }).gc;
-    assert.ok(collect !== undefined, "run with --expose-gc");
-    collect();
-    const before = process.memoryUsage().heapUsed;
-    run(100_000);
-    const grown = process.memoryUsage().heapUsed - before;
-    assert.ok(grown < 200_000, `${grown} bytes`);
+    assertNoGrowth(() => run(100_000), 200_000);
   });
 
   test("no datagram and no order of them breaks the core; each one is counted once", () => {

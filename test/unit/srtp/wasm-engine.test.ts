@@ -3,6 +3,7 @@ import { allocatePacketMemory } from "../../../src/io/packet-memory.ts";
 import { macSpoilBytes, type SessionKeys, scratchAt, scratchBytes } from "../../../src/srtp/engine.ts";
 import { findEngineFault } from "../../../src/srtp/self-test.ts";
 import { placesCount, WasmEngine, wasmEngineBytes } from "../../../src/srtp/wasm-engine.ts";
+import { assertNoGrowth } from "../../support/heap-growth.ts";
 import { NodeCryptoEngine } from "../../support/srtp-node-engine.ts";
 import { definePacketCases } from "../../support/srtp-packet-cases.ts";
 import { definePropertyCases } from "../../support/srtp-property-cases.ts";
@@ -199,8 +200,6 @@ suite("srtp by WebAssembly", (test) => {
       }
     };
     work(20_000);
-    const before = process.memoryUsage().heapUsed;
-    work(20_000);
-    assert.ok(process.memoryUsage().heapUsed - before < 400_000);
+    assertNoGrowth(() => work(20_000), 400_000);
   });
 });

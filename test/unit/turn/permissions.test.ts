@@ -10,6 +10,7 @@ import { dataVerdict } from "../../../src/turn/data-facts.ts";
 import { DataPath } from "../../../src/turn/data-path.ts";
 import { OwnPlaces } from "../../../src/turn/own-places.ts";
 import { turnAttribute, turnMethod } from "../../../src/turn/wire.ts";
+import { assertNoGrowth } from "../../support/heap-growth.ts";
 import { suite } from "../../support/suite.ts";
 import {
   addressesOf,
@@ -363,11 +364,10 @@ suite("turn: data", (test) => {
       assert.equal(rig.data.fromPeer(rig.nowMs, 4_096, 160), dataVerdict.toClient);
     };
     const rounds = 50_000;
-    for (let index = 0; index < rounds; index++) step();
-    globalThis.gc?.();
-    const before = process.memoryUsage().heapUsed;
-    for (let index = 0; index < rounds; index++) step();
-    const grown = process.memoryUsage().heapUsed - before;
-    assert.ok(grown < 300_000, `${grown} bytes for ${4 * rounds} packets`);
+    const run = (): void => {
+      for (let index = 0; index < rounds; index++) step();
+    };
+    run();
+    assertNoGrowth(run, 300_000);
   });
 });
