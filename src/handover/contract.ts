@@ -176,6 +176,8 @@ export interface HandoverPolicy {
   iceCheck(facts: PacketFacts, isNominated: boolean, nowMs: number): void;
   /** The party's consent is gone: nothing is sent until a check is nominated anew. */
   iceRevoked(slot: number): void;
+  /** Another session of ICE chooses: checks so far vouch for nobody any more. Its own are told anew. */
+  iceSuperseded(slot: number): void;
   /** A DTLS handshake with the source in `facts` ended with the certificate SDP named. */
   dtlsVerified(facts: PacketFacts, nowMs: number): void;
   /** Runs what is due; call at `nextDeadlineMs`. */

@@ -39,6 +39,7 @@ import {
   aimByIce,
   checkSource,
   confirmByKey,
+  forgetChecked,
   isChecked,
   judgeRepeated,
   judgeVerified,
@@ -159,6 +160,10 @@ export class Handover implements HandoverPolicy {
 
   iceRevoked(slot: number): void {
     if (this.#ground.settings[slot]!.hasIce) aimByIce(this.#ground, slot, false);
+  }
+
+  iceSuperseded(slot: number): void {
+    forgetChecked(this.#ground, slot);
   }
 
   dtlsVerified(facts: PacketFacts, nowMs: number): void {

@@ -151,10 +151,14 @@ export function aimByIce(ground: Ground, slot: number, isAllowed: boolean): bool
   return hasMoved;
 }
 
+export function forgetChecked(ground: Ground, slot: number): void {
+  ground.table.words[slot * slotWords + vouched.checkedCount] = 0;
+}
+
 /** ICE is over: the other rules say where to send. */
 export function leaveIce(ground: Ground, slot: number): void {
   const settings = ground.settings[slot]!;
-  ground.table.words[slot * slotWords + vouched.checkedCount] = 0;
+  forgetChecked(ground, slot);
   if (!hasFlag(ground, slot, slotFlag.targetByIce)) return;
   setFlag(ground, slot, slotFlag.targetByIce, false);
   if (isProven(ground, slot) && !keepsTarget(settings)) {

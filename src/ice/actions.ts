@@ -19,6 +19,11 @@ export type IceAction =
       readonly source: Endpoint;
       readonly isNominated: boolean;
     }
+  /**
+   * Another session chooses for that component now, after a restart or because another branch of the call answered: of
+   * all sources that `valid` was said of only these are. Comes before the session's `selected`.
+   */
+  | { readonly kind: "superseded"; readonly component: IceComponent; readonly valid: readonly Endpoint[] }
   /** Send there from now on: the nominated pair, or until there is one the best valid one. */
   | { readonly kind: "selected"; readonly component: IceComponent; readonly remote: Endpoint }
   /**

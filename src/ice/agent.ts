@@ -33,6 +33,8 @@ export class IceAgent {
   #current: IceSession | undefined;
   /** Of before a restart. */
   #previous: IceSession | undefined;
+  /** For these the sources that an earlier session told of still count. */
+  readonly #outdated = new Set<IceComponent>();
 
   constructor({ random, digests, outside = (source) => source }: IceAgentParts) {
     this.#role = new IceRole(random);
@@ -99,6 +101,7 @@ export class IceAgent {
     const session = new IceSession(nowMs, settings, this.#parts);
     this.#current = session;
     if (old === undefined) return session;
+    this.#outdated.add(1).add(2);
     session.setComponents(this.#componentCount);
     // Signalled candidates come first: what is adopted then finds its real priority.
     session.addCandidates(nowMs, settings.candidates);
@@ -126,10 +129,20 @@ export class IceAgent {
 
   #finish(nowMs: MonotonicMs): readonly IceAction[] {
     this.#current?.pump(nowMs);
+    this.#supersede();
     this.#letGo();
     const out = this.#out;
     this.#out = [];
     return out;
+  }
+
+  /** Sources of earlier sessions count until the present one has its own pair: media goes on meanwhile. */
+  #supersede(): void {
+    for (const component of this.#outdated) {
+      if (this.#current?.hasSelectedFor(component) !== true) continue;
+      this.#outdated.delete(component);
+      this.#out.unshift({ kind: "superseded", component, valid: this.#current.toldSources(component) });
+    }
   }
 
   /** The session before a restart gives way where the new one has its own pair. */

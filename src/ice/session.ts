@@ -137,6 +137,13 @@ export class IceSession {
     }
   }
 
+  /** Sources of the component that `valid` was said of. */
+  toldSources(component: IceComponent): readonly Endpoint[] {
+    return [...this.#checklist.pairs.all()]
+      .filter((pair) => pair.component === component && pair.told !== "nothing")
+      .map(({ remote }) => remote);
+  }
+
   /** From now on only the selected pairs are kept alive, and checks answered. */
   retire(): void {
     this.#isRetired = true;

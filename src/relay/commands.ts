@@ -14,6 +14,7 @@ export const commandKind = {
   keys: 5,
   prove: 6,
   revoke: 7,
+  supersede: 8,
 } as const;
 
 export const commandField = {
@@ -79,6 +80,8 @@ export type Command =
     }
   /** The party's consent is gone (RFC 7675 section 5.2): nothing is sent until `prove` nominates anew. */
   | { readonly kind: "revoke"; readonly at: SlotRef }
+  /** What `prove` said so far is void: those who passed their checks in earlier sessions may not send any more. */
+  | { readonly kind: "supersede"; readonly at: SlotRef }
   | { readonly kind: "close"; readonly at: SlotRef }
   | { readonly kind: "stop"; readonly at: SlotRef };
 

@@ -217,6 +217,8 @@ export class WorkerCore {
     } else if (kind === commandKind.revoke) {
       this.#policy.iceRevoked(slot);
       this.#targets.settle();
+    } else if (kind === commandKind.supersede) {
+      this.#policy.iceSuperseded(slot);
     } else {
       throw new Error(`relay worker: unknown command ${kind}`);
     }

@@ -91,6 +91,10 @@ export class PlainPolicy implements HandoverPolicy {
     this.calls.push(`revoke ${slot}`);
   }
 
+  iceSuperseded(slot: number): void {
+    this.calls.push(`supersede ${slot}`);
+  }
+
   dtlsVerified(facts: PacketFacts): void {
     this.calls.push(`dtls ${facts.slot} ${facts.port}`);
   }

@@ -209,6 +209,7 @@ export class PairTransport {
     if (action.kind === "failed") return this.#failed(component, action.reason);
     const socket = this.#socket(component);
     if (action.kind === "send") return [{ ...action, component }];
+    if (action.kind === "superseded") return this.#superseded(socket, action.valid);
     if (action.kind === "valid") {
       const { source } = action;
       socket.checked.add(source);
@@ -222,6 +223,15 @@ export class PairTransport {
       { kind: "prove", component, source: remote, isNominated: true },
       { kind: "tell", event: { kind: "ice-selected", component, remote } },
       ...(socket.handshake?.aim(nowMs, remote) ?? []),
+    ];
+  }
+
+  #superseded({ component, checked }: SocketState, valid: readonly Endpoint[]): readonly TransportAction[] {
+    checked.clear();
+    for (const source of valid) checked.add(source);
+    return [
+      { kind: "supersede", component },
+      ...valid.map((source) => ({ kind: "prove", component, source, isNominated: false }) as const),
     ];
   }
 

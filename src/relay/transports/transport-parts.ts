@@ -55,6 +55,8 @@ export type TransportAction =
     }
   /** The party stopped answering checks: nothing is sent until one is nominated anew (RFC 7675 section 5.1). */
   | { readonly kind: "revoke"; readonly component: Component }
+  /** What `prove` said so far of this socket is void. */
+  | { readonly kind: "supersede"; readonly component: Component }
   | { readonly kind: "tell"; readonly event: TransportEvent };
 
 type WithoutPair<Event> = Event extends RelayEvent ? Omit<Event, "pair"> : never;

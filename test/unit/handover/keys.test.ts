@@ -320,6 +320,27 @@ suite("handover: ICE and DTLS", (test) => {
     assert.equal(leg.target(), moved);
   });
 
+  test("after a restart who passed checks before it may not send any more, once another is chosen", () => {
+    const leg = new Leg().open(withIce);
+    const chosen = "192.0.2.60:6000";
+    leg.policy.iceCheck(factsFrom(moved), false, leg.nowMs);
+    leg.policy.iceCheck(factsFrom(chosen), true, leg.nowMs);
+    const late = new Phone(moved, 8);
+    assert.equal(leg.send(late.next()), verdict.relay);
+    leg.policy.iceSuperseded(0);
+    leg.policy.iceCheck(factsFrom(other), true, leg.nowMs);
+    assert.deepEqual(
+      [moved, chosen, other].map((at) => leg.policy.isKnownSource(factsFrom(at))),
+      [false, false, true],
+    );
+    leg.talk(new Phone(other, 9), 20);
+    for (let index = 0; index < 20; index++) assert.notEqual(leg.send(late.next()), verdict.relay);
+    // Nor when the one that was chosen is silent.
+    leg.wait(5_000);
+    for (let index = 0; index < 20; index++) assert.notEqual(leg.send(late.next()), verdict.relay);
+    assert.equal(leg.proven(), other);
+  });
+
   test("when ICE is given up, the other rules aim again, and its checks admit nobody", () => {
     const leg = new Leg().open(withIce);
     leg.policy.iceCheck(factsFrom(moved), true, leg.nowMs);

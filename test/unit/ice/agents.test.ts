@@ -128,7 +128,7 @@ suite("ice: two agents", (test) => {
     // The answer has no candidate at all, as browsers send it that hide theirs.
     lab.introduce(a, b, []);
     lab.runFor(20);
-    assert.deepEqual(a.log, [`valid 1 ${b1}`, `selected 1 ${b1}`]);
+    assert.deepEqual(a.log, [`valid 1 ${b1}`, `superseded 1 but ${b1}`, `selected 1 ${b1}`]);
     lab.runFor(60);
     assert.ok(a.has(`nominated 1 ${b1}`) && b.has(`nominated 1 ${a1}`));
   });
@@ -369,7 +369,12 @@ suite("ice: change", (test) => {
     lab.introduce(b, a);
     lab.introduce(a, b);
     lab.runFor(200);
-    assert.deepEqual(a.log.slice(logged), [`valid 1 ${b2}`, `selected 1 ${b2}`, `nominated 1 ${b2}`]);
+    assert.deepEqual(a.log.slice(logged), [
+      `valid 1 ${b2}`,
+      `superseded 1 but ${b2}`,
+      `selected 1 ${b2}`,
+      `nominated 1 ${b2}`,
+    ]);
     assert.deepEqual(b.selected(), a1);
     lab.runFor(120_000);
     assert.equal(a.count("failed") + b.count("failed"), 0);
@@ -385,7 +390,7 @@ suite("ice: change", (test) => {
     lab.introduce(b, a);
     lab.introduce(a, b);
     lab.runFor(1_000);
-    assert.deepEqual([...a.log.slice(said.length)].sort(), [...said].sort());
+    assert.deepEqual([...a.log.slice(said.length)].sort(), [...said, `superseded 1 but ${b1}`].sort());
   });
 
   test("another branch answers: its early checks count from the moment its answer comes", () => {
@@ -405,6 +410,8 @@ suite("ice: change", (test) => {
     lab.introduce(a, c, []);
     lab.runFor(25);
     assert.equal(a.selected(), "203.0.113.77:7777");
+    // From where the first branch was checked, nothing is heard any more.
+    assert.ok(a.has("superseded 1 but 203.0.113.77:7777"));
     lab.runFor(60_000);
     assert.equal(a.count("failed"), 0);
   });

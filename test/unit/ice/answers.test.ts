@@ -128,7 +128,12 @@ suite("ice: roles and nomination, packet by packet", (test) => {
     const [check] = seen;
     assert.ok(check !== undefined);
     lab.deliver(side, 1, at(peer), answer(check));
-    assert.deepEqual(side.log, [`valid 1 ${peer}`, `nominated 1 ${peer}`, `selected 1 ${peer}`]);
+    assert.deepEqual(side.log, [
+      `valid 1 ${peer}`,
+      `superseded 1 but ${peer}`,
+      `nominated 1 ${peer}`,
+      `selected 1 ${peer}`,
+    ]);
   });
 
   test("a role given up takes its nomination along", () => {

@@ -211,6 +211,8 @@ export function candidatesOf(side: Side): RemoteCandidate[] {
 function lineOf(action: Exclude<IceAction, { kind: "send" }>): string {
   const { kind, component } = action;
   if (kind === "failed") return `failed ${component} ${action.reason}`;
+  if (kind === "superseded")
+    return `superseded ${component} but ${action.valid.map(formatEndpoint).join(" ")}`;
   if (kind === "selected") return `selected ${component} ${formatEndpoint(action.remote)}`;
   return `${action.isNominated ? "nominated" : "valid"} ${component} ${formatEndpoint(action.source)}`;
 }

@@ -211,10 +211,17 @@ suite("relay: datagrams for main", (test) => {
       { kind: "prove", at: place, source: stranger, isNominated: true },
       { kind: "prove", at: { slot: 0, generation: 1 }, source: phoneA, isNominated: false },
       { kind: "revoke", at: place },
+      { kind: "supersede", at: place },
       { kind: "keys", at: place, receive: [fromA], send: toA, provenBy: stranger },
       { kind: "keys", at: place, receive: [fromA], send: toA, provenBy: undefined },
     );
-    assert.deepEqual(rig.policy.calls, ["ice 1 666 true", "ice 0 4000 false", "revoke 1", "dtls 1 666"]);
+    assert.deepEqual(rig.policy.calls, [
+      "ice 1 666 true",
+      "ice 0 4000 false",
+      "revoke 1",
+      "supersede 1",
+      "dtls 1 666",
+    ]);
   });
 
   test("a checked source is let in before anything is nominated, and a nominated one is sent to", () => {

@@ -112,6 +112,24 @@ suite("transport of a pair: whose handshake", (test) => {
     );
   });
 
+  test("what checks showed is void once another session chooses", () => {
+    const { configure, transport, makers } = rig();
+    configure({ security: someDtls, ice: someIce });
+    const [agent] = makers.agents;
+    agent!.next = [{ kind: "valid", component: 1, source: at(1), isNominated: false }];
+    transport.handleStun(now, "rtp", at(1), hello);
+    agent!.next = [{ kind: "superseded", component: 1, valid: [at(2)] }];
+    assert.deepEqual(transport.handleStun(now, "rtp", at(2), hello), [
+      { kind: "supersede", component: "rtp" },
+      { kind: "prove", component: "rtp", source: at(2), isNominated: false },
+    ]);
+    for (const port of [1, 2]) transport.handleDtls(now, "rtp", at(port), hello);
+    assert.deepEqual(
+      makers.associations[0]!.heard.map(({ isVouched }) => isVouched),
+      [false, true],
+    );
+  });
+
   test("what came before the fingerprint is kept, a few datagrams, and heard with it", () => {
     const { configure, transport, makers } = rig();
     configure({ security: { ...someDtls, fingerprints: [] } });
