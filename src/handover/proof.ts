@@ -5,6 +5,7 @@ import { evidenceCode, handoverNote, noPayloadType } from "./contract.ts";
 import {
   type Ground,
   hasFlag,
+  isInRows,
   isProven,
   isProvenIp,
   isProvisional,
@@ -140,6 +141,17 @@ export function sendAgain(
 }
 
 /**
+ * While a trunk's first packets were weighed, the other party's went to where its SDP says. The operator vouches for its
+ * networks, so it gets them, though it is on probation.
+ */
+function catchUp(ground: Ground, slot: number, nowMs: number): void {
+  const isTrusted = isInRows(ground.trustedMedia, ground.table.words, provenAt(slot));
+  if ((slot & 1) !== 0 || !isTrusted || !isAimed(ground, slot)) return;
+  setTime(ground, slot, real.replayedAt, nowMs);
+  ground.sink.replay(slot, 0);
+}
+
+/**
  * Signalling has gone on from the source just proven: what it still sends is heard until this time, and does not move
  * the target. 0: the source is where the party is. So a forked call's losing branch does not take the winner's media.
  */
@@ -196,6 +208,7 @@ export function accept(ground: Ground, slot: number, index: number, evidence: nu
   if (carriesOn) watchPrevious(ground, slot, index, nowMs);
   if (wasProven && wants !== claim.place && isAimed(ground, slot))
     sendAgain(ground, slot, lastHeardMs, carriesOn, nowMs);
+  if (!wasProven && evidence === evidenceCode.firstSpeaker) catchUp(ground, slot, nowMs);
   sink.releaseHeld(slot, index, sinceMs);
   for (let other = 0; other < candidatesPerSlotMax; other++) {
     if (!isCandidate(table, slot, other)) continue;

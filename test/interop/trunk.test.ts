@@ -2,8 +2,9 @@
  * A trunk whose media comes from an address that stands neither in its SDP nor in front of its SIP.
  *
  * Where it speaks first, with a ringing tone or with its first packet after the answer, every packet must arrive both
- * ways. Where the other side speaks first, its packets go where the trunk's SDP says until the trunk's own media is
- * proven (docs/handover.md, "Where we send"): those are lost, and only those.
+ * ways. Where both speak with the answer, the other side's packets go where the trunk's SDP says until the trunk's own
+ * media is proven (docs/handover.md, "Where we send"): those are lost, and only those, and none at all to a trunk in
+ * `trusted-media`.
  */
 import { suite } from "../support/suite.ts";
 import * as flow from "./lab/call-flows.ts";
@@ -78,7 +79,10 @@ const known: readonly Case[] = [
     reports: "some",
   }),
 ];
-const trusted = trunkSpeaksFirst(farTrunk, "trusted-trunk");
+const trusted: readonly Case[] = [
+  ...trunkSpeaksFirst(farTrunk, "trusted-trunk"),
+  ...bothSpeak(farTrunk, "trusted-trunk", { reports: "some" }),
+];
 
 suite("interop: trunk with a media address of its own", (test) => {
   const labs: readonly (readonly [string, readonly Case[], LabOptions])[] = [

@@ -40,6 +40,18 @@ export const pathRules: readonly Rule[] = [
   },
   {
     file: "proof.ts",
+    name: "a trunk catches up",
+    find: "if (!wasProven && evidence === evidenceCode.firstSpeaker)\n        catchUp(ground, slot, nowMs);",
+    replace: "",
+  },
+  {
+    file: "proof.ts",
+    name: "only a trunk catches up",
+    find: "!isTrusted ||",
+    replace: "",
+  },
+  {
+    file: "proof.ts",
     name: "exact RTCP yields once RTP has left its IP",
     find: "(!hasFlag(ground, rtcp, slotFlag.isExact) || hasRtpLeft(ground, rtcp, words, provenAt(rtcp)))",
     replace: "!hasFlag(ground, rtcp, slotFlag.isExact)",

@@ -148,6 +148,16 @@ suite("handover: settings of the whole relay", (test) => {
 suite("handover: two streams at once", (test) => {
   const gateways = { trustedMedia: [parseCidr("203.0.113.0/24")!] };
 
+  test("a trunk in trusted-media gets what was sent while its first packets were weighed, a stranger nothing", () => {
+    for (const options of [gateways, {}]) {
+      const leg = new Leg(options).open({ hints: [["10.0.0.5:4000", "exact"]], target: "10.0.0.5:4000" });
+      const trunk = new Phone("203.0.113.20:4000", 1);
+      leg.talk(trunk, 6);
+      assert.deepEqual([leg.proven(), leg.evidence()], [trunk.from, "firstSpeaker"]);
+      assert.deepEqual(leg.replays, options === gateways ? [`0 ${trunk.from} 0`] : []);
+    }
+  });
+
   test("a trunk's second media server: nothing it said since the first fell silent is lost", () => {
     const leg = new Leg(gateways).open(usable);
     const [first, second] = [new Phone("203.0.113.20:4000", 1), new Phone("203.0.113.21:5000", 2)];
