@@ -10,8 +10,9 @@ export type IceAction =
       readonly bytes: Uint8Array;
     }
   /**
-   * The peer is there and knows what its SDP party knows: its check from there had our password's integrity, or it
-   * answered our check with its own. Said once a source, and once more when it is nominated.
+   * The peer is there and knows what its SDP party knows: it answered our check with its password's integrity, or, where
+   * we cannot check (lite, or its answer is still to come), its own check had ours. Said once a source, and once more
+   * when it is nominated.
    */
   | {
       readonly kind: "valid";
@@ -20,8 +21,8 @@ export type IceAction =
       readonly isNominated: boolean;
     }
   /**
-   * Another session chooses for that component now, after a restart or because another branch of the call answered: of
-   * all sources that `valid` was said of only these are. Comes before the session's `selected`.
+   * Another session has agreed on a pair for that component, after a restart or because another branch of the call
+   * answered: of all sources that `valid` was said of only these are.
    */
   | { readonly kind: "superseded"; readonly component: IceComponent; readonly valid: readonly Endpoint[] }
   /** Send there from now on: the nominated pair, or until there is one the best valid one. */

@@ -136,12 +136,12 @@ export class IceAgent {
     return out;
   }
 
-  /** Sources of earlier sessions count until the present one has its own pair: media goes on meanwhile. */
+  /** Sources of earlier sessions count until the present one is agreed on: until then the peer may send as before. */
   #supersede(): void {
     for (const component of this.#outdated) {
-      if (this.#current?.hasSelectedFor(component) !== true) continue;
+      if (this.#current?.hasNominatedFor(component) !== true) continue;
       this.#outdated.delete(component);
-      this.#out.unshift({ kind: "superseded", component, valid: this.#current.toldSources(component) });
+      this.#out.unshift({ kind: "superseded", component, valid: this.#current.validSources(component) });
     }
   }
 

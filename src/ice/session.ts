@@ -137,10 +137,13 @@ export class IceSession {
     }
   }
 
-  /** Sources of the component that `valid` was said of. */
-  toldSources(component: IceComponent): readonly Endpoint[] {
+  hasNominatedFor(component: IceComponent): boolean {
+    return this.#selection.selectedOf(component)?.isNominated === true;
+  }
+
+  validSources(component: IceComponent): readonly Endpoint[] {
     return [...this.#checklist.pairs.all()]
-      .filter((pair) => pair.component === component && pair.told !== "nothing")
+      .filter((pair) => pair.component === component && pair.state === "succeeded")
       .map(({ remote }) => remote);
   }
 
@@ -250,9 +253,12 @@ export class IceSession {
     else if (known === undefined) pair.state = "failed";
   }
 
-  /** The peer itself was heard from there. */
+  /**
+   * The peer itself was heard from there, or somebody who sends again what he has seen of its checks: where we can check
+   * back, only the answer shows that it is there.
+   */
   #admit(nowMs: MonotonicMs, pair: CandidatePair): void {
-    this.#selection.tell(pair);
+    if (!this.#canCheck || pair.state === "succeeded") this.#selection.tell(pair);
     if (this.#settings.isLite) {
       pair.state = "succeeded";
       pair.answeredAtMs = nowMs;

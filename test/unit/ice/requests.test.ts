@@ -134,6 +134,16 @@ suite("ice: requests", (test) => {
     }
   });
 
+  test("who sends a captured check again from elsewhere is not taken for the peer, but by a lite agent", () => {
+    for (const isLite of [false, true]) {
+      const { lab, side } = open({ isLite, remote: { ufrag: "bu", password: "b", isLite: false } });
+      for (const from of [peer, "203.0.113.66:7000", "203.0.113.66:7001"]) {
+        lab.deliver(side, 1, at(from), forge());
+      }
+      assert.equal(side.log.filter((line) => line.includes("203.0.113.66")).length, isLite ? 2 : 0);
+    }
+  });
+
   test("valid is said once a source, and once more when nominated", () => {
     const { lab, side } = open({ isLite: true });
     const nominated = forge({ more: nominating });
