@@ -139,6 +139,7 @@ class Building {
     const control: ControlShell = new ControlShell({
       config,
       log,
+      isDirect: relay.stats().driver === "epoll",
       counters: relay,
       sources: sourceReader(relay, sources.history),
       now: () => shell.now(),

@@ -20,6 +20,7 @@ import type { ControlListener, ControlOrigin, DatagramOrigin } from "../io/contr
 import { ControlGuard } from "../io/control/guard.ts";
 import { openControlListener } from "../io/control/listener.ts";
 import { localAddressTowards } from "../io/control/local-route.ts";
+import { openDirectUdp } from "../io/direct-udp.ts";
 import type { ControlCounts } from "../telemetry/snapshot.ts";
 import { controlCounts } from "./control-counts.ts";
 
@@ -28,6 +29,8 @@ type Instant = { readonly monotonicMs: MonotonicMs; readonly unixMs: UnixMs };
 export interface ControlShellParts {
   readonly config: Config;
   readonly log: Logger;
+  /** There are system calls of our own; else control is heard through node:dgram alone. */
+  readonly isDirect: boolean;
   readonly counters: CounterReader;
   readonly sources: SourceReader;
   readonly now: () => Instant;
@@ -68,10 +71,12 @@ export class ControlShell {
   }
 
   async open(): Promise<void> {
-    const { config, log } = this.#parts;
+    const { config, log, isDirect } = this.#parts;
+    const directUdp = isDirect ? await openDirectUdp() : undefined;
+    const parts = { guard: this.#guard, log, directUdp };
     for (const endpoint of config.listenNg) {
       const handler = { onMessage: (bytes: Uint8Array, from: ControlOrigin) => this.#ngMessage(bytes, from) };
-      const listener = await openControlListener({ kind: "udp", endpoint }, this.#guard, handler, log);
+      const listener = await openControlListener({ kind: "udp", endpoint }, { ...parts, handler });
       this.#listeners.push(listener);
       this.ngEndpoints.push(...listener.endpoints);
     }
@@ -79,7 +84,7 @@ export class ControlShell {
       const handler = {
         onMessage: (bytes: Uint8Array, from: ControlOrigin) => this.#rtpproxyMessage(bytes, from),
       };
-      const listener = await openControlListener(spec, this.#guard, handler, log);
+      const listener = await openControlListener(spec, { ...parts, handler });
       this.#listeners.push(listener);
       const [endpoint] = listener.endpoints;
       const isChosen = "endpoint" in spec && spec.endpoint.port === 0 && endpoint !== undefined;

@@ -54,7 +54,7 @@ const echo: ControlHandler = {
 };
 
 function open(text: string, who = loopback(), handler: ControlHandler = echo): Promise<ControlListener> {
-  return openControlListener(spec(text), who, handler, silentLogger);
+  return openControlListener(spec(text), { guard: who, handler, log: silentLogger });
 }
 
 async function askUdp(

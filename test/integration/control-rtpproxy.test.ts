@@ -87,7 +87,11 @@ async function open(text: string): Promise<ControlListener> {
     onMessage: (bytes: Uint8Array, from: ControlOrigin) =>
       carryOut(control.handleMessage(now(), from, bytes)),
   };
-  return openControlListener(spec.value, new ControlGuard([loopback!]), handler, silentLogger);
+  return openControlListener(spec.value, {
+    guard: new ControlGuard([loopback!]),
+    handler,
+    log: silentLogger,
+  });
 }
 
 const dialogue: readonly (readonly [string, string])[] = [

@@ -1,5 +1,8 @@
 /** What listeners and those they listen for say to each other. */
 import type { Endpoint } from "../../core/address.ts";
+import type { Logger } from "../../core/log.ts";
+import type { DirectUdp } from "../direct-udp.ts";
+import type { ControlGuard } from "./guard.ts";
 
 /** Where a message came from and the way back to it. */
 export type ControlOrigin = DatagramOrigin | LineOrigin;
@@ -27,6 +30,14 @@ export interface LineOrigin {
 export interface ControlHandler {
   /** The bytes are the handler's to keep. */
   onMessage(bytes: Uint8Array, from: ControlOrigin): void;
+}
+
+export interface ListenerParts {
+  readonly guard: ControlGuard;
+  readonly handler: ControlHandler;
+  readonly log: Logger;
+  /** Undefined: through node:dgram alone. */
+  readonly directUdp?: DirectUdp | undefined;
 }
 
 export interface ControlListener {

@@ -1,43 +1,43 @@
 /** UDP control listeners; a wildcard becomes one socket for each address this machine has at that moment. */
 import type { Socket } from "node:dgram";
-import { type Endpoint, formatEndpoint } from "../../core/address.ts";
+import { type Endpoint, familyOf, formatEndpoint } from "../../core/address.ts";
 import type { Logger } from "../../core/log.ts";
+import type { DirectUdp } from "../direct-udp.ts";
 import { wildcardEndpoints } from "../host-addresses.ts";
-import { bindUdp } from "../udp-socket.ts";
-import type { ControlHandler, ControlListener } from "./contract.ts";
-import type { ControlGuard } from "./guard.ts";
+import { adoptUdp, bindUdp } from "../udp-socket.ts";
+import type { ControlListener, ListenerParts } from "./contract.ts";
 import { listenError } from "./listen-error.ts";
 
 /** Room for a burst of commands while the thread is busy: some thousand offers. */
 const receiveBufferSizeBytes = 4 * 1024 * 1024;
 
+/** Datagrams read at a stretch, before other sockets and timers have their turn. */
+const readsPerTurnMax = 32;
+
 let socketsMinted = 0;
 
 export async function openDatagramListener(
   endpoint: Endpoint,
-  guard: ControlGuard,
-  handler: ControlHandler,
-  log: Logger,
+  parts: ListenerParts,
 ): Promise<ControlListener> {
-  const sockets: Socket[] = [];
+  const sockets: ControlSocket[] = [];
   const endpoints: Endpoint[] = [];
   const close = async (): Promise<void> => {
-    await Promise.all(sockets.map((socket) => new Promise<void>((done) => socket.close(done))));
+    await Promise.all(sockets.map((socket) => socket.close()));
   };
   try {
     for (const wanted of socketsFor(endpoint)) {
       // Port 0 is chosen once, for all sockets.
       const port = wanted.port === 0 ? (endpoints[0]?.port ?? 0) : wanted.port;
-      const socket = await bindUdp({ ip: wanted.ip, port });
+      const socket = await ControlSocket.open({ ip: wanted.ip, port }, parts);
       sockets.push(socket);
-      growReceiveBuffer(socket, log);
-      endpoints.push({ ip: wanted.ip, port: socket.address().port });
+      endpoints.push({ ip: wanted.ip, port: socket.port });
     }
   } catch (error) {
     await close();
     throw listenError({ kind: "udp", endpoint }, error);
   }
-  for (const socket of sockets) receive(socket, guard, handler, log);
+  for (const socket of sockets) socket.receive();
   return { endpoints, close };
 }
 
@@ -60,19 +60,73 @@ function growReceiveBuffer(socket: Socket, log: Logger): void {
   );
 }
 
-function receive(socket: Socket, guard: ControlGuard, handler: ControlHandler, log: Logger): void {
-  const listener = ++socketsMinted;
-  socket.on("message", (bytes, from) => {
-    const endpoint = guard.admit(from.address, from.port);
-    if (endpoint === undefined) return;
-    handler.onMessage(bytes, {
-      framing: "datagram",
-      listener,
-      endpoint,
-      reply: (reply) => sendTo(socket, endpoint, reply, log),
+/** A socket of node:dgram; datagrams take the direct way where there is one. */
+class ControlSocket {
+  readonly #socket: Socket;
+  readonly #parts: ListenerParts;
+  readonly #listener = ++socketsMinted;
+  /** Undefined: there is no direct way, or the descriptor is closed and may be anybody's by now. */
+  #direct: { readonly udp: DirectUdp; readonly descriptor: number } | undefined;
+
+  private constructor(socket: Socket, parts: ListenerParts) {
+    this.#socket = socket;
+    this.#parts = parts;
+  }
+
+  static async open(endpoint: Endpoint, parts: ListenerParts): Promise<ControlSocket> {
+    const udp = familyOf(endpoint.ip) === 4 ? parts.directUdp : undefined;
+    if (udp === undefined) return new ControlSocket(await bindUdp(endpoint), parts);
+    const descriptor = udp.bind(endpoint);
+    const control = new ControlSocket(adoptUdp(descriptor), parts);
+    udp.claim(descriptor);
+    control.#direct = { udp, descriptor };
+    return control;
+  }
+
+  get port(): number {
+    return this.#socket.address().port;
+  }
+
+  close(): Promise<void> {
+    this.#direct = undefined;
+    return new Promise((done) => this.#socket.close(done));
+  }
+
+  receive(): void {
+    const { log } = this.#parts;
+    growReceiveBuffer(this.#socket, log);
+    this.#socket.on("message", (bytes, from) => {
+      this.#take(bytes, from.address, from.port);
+      this.#readOn();
     });
-  });
-  socket.on("error", (error) => log.warn({ error: error.message }, "control socket reports an error"));
+    this.#socket.on("error", (error) =>
+      log.warn({ error: error.message }, "control socket reports an error"),
+    );
+  }
+
+  /** What came meanwhile: where one datagram is, more are. */
+  #readOn(): void {
+    for (let reads = 1; reads < readsPerTurnMax && this.#direct !== undefined; reads++) {
+      const next = this.#direct.udp.receive(this.#direct.descriptor);
+      if (next === undefined) return;
+      this.#take(next.bytes, next.ip, next.port);
+    }
+  }
+
+  #take(bytes: Uint8Array, address: string, port: number): void {
+    const { guard, handler } = this.#parts;
+    const endpoint = guard.admit(address, port);
+    if (endpoint === undefined) return;
+    const reply = (answer: Uint8Array): void => this.#send(endpoint, answer);
+    handler.onMessage(bytes, { framing: "datagram", listener: this.#listener, endpoint, reply });
+  }
+
+  #send(target: Endpoint, bytes: Uint8Array): void {
+    // What the system does not take at once waits with node:dgram, or fails there with a reason.
+    if (this.#direct?.udp.send(this.#direct.descriptor, bytes, target) !== true) {
+      sendTo(this.#socket, target, bytes, this.#parts.log);
+    }
+  }
 }
 
 function sendTo(socket: Socket, target: Endpoint, bytes: Uint8Array, log: Logger): void {

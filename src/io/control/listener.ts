@@ -5,20 +5,13 @@
  * protocol; it holds the limits on connections, buffers and idleness, and asks the guard who may speak at all.
  */
 import type { ListenSpec } from "../../core/listen-spec.ts";
-import type { Logger } from "../../core/log.ts";
-import type { ControlHandler, ControlListener } from "./contract.ts";
+import type { ControlListener, ListenerParts } from "./contract.ts";
 import { openDatagramListener } from "./datagram-listener.ts";
-import type { ControlGuard } from "./guard.ts";
 import { openStreamListener } from "./stream-listener.ts";
 
 /** Rejects with one sentence for an operator when the address is taken or missing or permission lacks. */
-export function openControlListener(
-  spec: ListenSpec,
-  guard: ControlGuard,
-  handler: ControlHandler,
-  log: Logger,
-): Promise<ControlListener> {
+export function openControlListener(spec: ListenSpec, parts: ListenerParts): Promise<ControlListener> {
   return "endpoint" in spec && spec.kind === "udp"
-    ? openDatagramListener(spec.endpoint, guard, handler, log)
-    : openStreamListener(spec, guard, handler, log);
+    ? openDatagramListener(spec.endpoint, parts)
+    : openStreamListener(spec, parts.guard, parts.handler, parts.log);
 }

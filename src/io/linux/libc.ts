@@ -79,7 +79,7 @@ export const duplicateCommand = 1030;
 
 /** Levels and names for setsockopt (asm-generic/socket.h, linux/in.h, linux/in6.h). */
 export const option = {
-  socket: { level: 1, receiveBuffer: 8, reusePort: 15, receiveBufferForce: 33 },
+  socket: { level: 1, reuseAddress: 2, receiveBuffer: 8, reusePort: 15, receiveBufferForce: 33 },
   ip: { level: 0, tos: 1, mtuDiscover: 10 },
   ipv6: { level: 41, mtuDiscover: 23, v6only: 26, trafficClass: 67 },
   /** IP_PMTUDISC_DONT: fragment when needed, as a relay must. */

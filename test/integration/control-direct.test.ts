@@ -1,0 +1,132 @@
+/** Control sockets that are read and written by system calls of our own. */
+import assert from "node:assert/strict";
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import { parseCidr } from "../../src/core/address-class.ts";
+import { parseListenSpec } from "../../src/core/listen-spec.ts";
+import { silentLogger } from "../../src/core/log.ts";
+import type { ControlHandler, ControlListener, ControlOrigin } from "../../src/io/control/contract.ts";
+import { ControlGuard } from "../../src/io/control/guard.ts";
+import { openControlListener } from "../../src/io/control/listener.ts";
+import { openDirectUdp } from "../../src/io/direct-udp.ts";
+import { suite } from "../support/suite.ts";
+
+const echo: ControlHandler = {
+  onMessage: (bytes, from) => from.reply(Buffer.from(`<${Buffer.from(bytes).toString("latin1")}>`, "latin1")),
+};
+
+async function open(handler = echo, port = 0, range = "127.0.0.0/8"): Promise<ControlListener> {
+  const spec = parseListenSpec(`udp:127.0.0.1:${port}`);
+  const cidr = parseCidr(range);
+  assert.ok(spec.ok && cidr !== undefined);
+  const guard = new ControlGuard([cidr]);
+  return openControlListener(spec.value, {
+    guard,
+    handler,
+    log: silentLogger,
+    directUdp: await openDirectUdp(),
+  });
+}
+
+function portOf(listener: ControlListener): number {
+  return listener.endpoints[0]?.port ?? 0;
+}
+
+async function client(port: number): Promise<{ readonly socket: Socket; readonly heard: string[] }> {
+  const socket = createSocket("udp4");
+  const heard: string[] = [];
+  socket.on("message", (bytes) => heard.push(bytes.toString("latin1")));
+  socket.connect(port, "127.0.0.1");
+  await once(socket, "connect");
+  return { socket, heard };
+}
+
+async function until(isDone: () => boolean): Promise<void> {
+  for (let waits = 0; waits < 200 && !isDone(); waits++) await delay(10);
+}
+
+if (process.platform === "linux") {
+  suite("io/control direct", (test) => {
+    test("every datagram of a burst is answered once, in order, empty and large ones too", async () => {
+      const listener = await open();
+      const { socket, heard } = await client(portOf(listener));
+      const texts = Array.from({ length: 150 }, (_, index) => `${index} \xff`);
+      texts.push("", "x".repeat(60_000));
+      for (const text of texts) socket.send(Buffer.from(text, "latin1"));
+      await until(() => heard.length >= texts.length);
+      assert.deepEqual(
+        heard,
+        texts.map((text) => `<${text}>`),
+      );
+      socket.close();
+      await listener.close();
+    });
+
+    test("two that ask at once are told apart", async () => {
+      const listener = await open();
+      const clients = await Promise.all([client(portOf(listener)), client(portOf(listener))]);
+      for (let index = 0; index < 40; index++) {
+        for (const [who, { socket }] of clients.entries()) socket.send(`${who}`);
+      }
+      await until(() => clients.every(({ heard }) => heard.length === 40));
+      for (const [who, { socket, heard }] of clients.entries()) {
+        assert.deepEqual([heard.length, new Set(heard)], [40, new Set([`<${who}>`])]);
+        socket.close();
+      }
+      await listener.close();
+    });
+
+    test("who is not allowed is not heard, however he comes", async () => {
+      const heard: ControlOrigin[] = [];
+      const listener = await open({ onMessage: (_, from) => heard.push(from) }, 0, "192.0.2.0/24");
+      const { socket } = await client(portOf(listener));
+      for (let index = 0; index < 40; index++) socket.send("1 V");
+      await delay(100);
+      assert.deepEqual(heard, []);
+      socket.close();
+      await listener.close();
+    });
+
+    test("nobody else can have the port, and ours says who is in the way", async () => {
+      const listener = await open();
+      const port = portOf(listener);
+      const thief = createSocket({ type: "udp4", reuseAddr: true });
+      thief.bind(port, "127.0.0.1");
+      const [error] = (await once(thief, "error")) as [NodeJS.ErrnoException];
+      assert.equal(error.code, "EADDRINUSE");
+      thief.close();
+      await assert.rejects(open(echo, port), /already in use by another process/);
+      await listener.close();
+    });
+
+    test("a reply after the end leaves by no socket, whoever has the descriptor now", async () => {
+      let origin: ControlOrigin | undefined;
+      const listener = await open({
+        onMessage: (_, from) => {
+          origin = from;
+        },
+      });
+      const { socket, heard } = await client(portOf(listener));
+      socket.send("1 V");
+      await until(() => origin !== undefined);
+      await listener.close();
+      const others = await Promise.all([open(), open()]);
+      origin?.reply(Buffer.from("late"));
+      await delay(50);
+      assert.deepEqual(heard, []);
+      socket.close();
+      for (const other of others) await other.close();
+    });
+
+    test("a reply that is too large for a datagram harms nothing", async () => {
+      const listener = await open({ onMessage: (_, from) => from.reply(Buffer.alloc(70_000)) });
+      const { socket, heard } = await client(portOf(listener));
+      socket.send("1 V");
+      await delay(50);
+      assert.deepEqual(heard, []);
+      socket.close();
+      await listener.close();
+    });
+  });
+}
