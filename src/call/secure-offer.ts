@@ -287,11 +287,19 @@ export function renewTransport(media: MediaState, { random, certificates }: Secu
   if (media.ice?.remote !== undefined) restartIce(media.ice, random);
   const { security } = media;
   if (security?.sdes !== undefined) {
-    // The new pair would begin again at indices that these keys have served for (RFC 3711 section 9.1). The suite in
-    // use stays on offer, under a fresh key: where no other may be added it is all there is.
+    // The new pair would begin again at indices that these keys have served for (RFC 3711 section 9.1), and accept what
+    // the old pair accepted: what the party says with is heard in this exchange. The suite in use stays on offer, under
+    // a fresh key: where no other may be added it is all there is.
     const { used } = security.sdes;
     const renewed = used === undefined ? undefined : { ...used, isOurs: false };
-    security.sdes = { ...security.sdes, used: renewed, told: [], answered: undefined, send: undefined };
+    security.sdes = {
+      ...security.sdes,
+      used: renewed,
+      told: [],
+      answered: undefined,
+      receive: [],
+      send: undefined,
+    };
   }
   if (security?.dtls !== undefined && certificates !== undefined) {
     const { association, hash, heard, prefersServer } = security.dtls;

@@ -126,6 +126,8 @@ export const srtpSsrcsReceivedMax = 64;
 export const srtpSsrcsSentMax = 512;
 /** SRTP: former send keys of a pair whose indices are kept, in case they come back: a re-offer may go through the suites. */
 export const sendKeysParkedPerPairMax = 4;
+/** SRTP: the same of receive keys: a key that comes back must not accept once more what it accepted before. */
+export const receiveKeysParkedPerPairMax = 4;
 
 /** Relay: a datagram that fits an arena slot: Ethernet MTU with room to spare. */
 export const packetSizeBytesMax = 1_600;

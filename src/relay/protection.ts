@@ -102,8 +102,9 @@ export class Protection {
   }
 
   /**
-   * Neither of the pair's sockets has keys until new ones come. Should the send key come back, as after a fax in the
-   * clear, it goes on where it stopped: from the start it would protect other packets under indices it has used.
+   * Neither of the pair's sockets has keys until new ones come. Should the same come back, as after a fax in the clear,
+   * they go on where they stopped: from the start the send key would protect other packets under indices it has used,
+   * and a receive key would take recorded packets for new ones, and not know how often the party's numbers ran over.
    */
   suspend(slot: number): void {
     for (const each of [slot & ~1, slot | 1]) {

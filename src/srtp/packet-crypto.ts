@@ -5,6 +5,7 @@
 import {
   jumboSizeBytesMax,
   packetTailroomBytes,
+  receiveKeysParkedPerPairMax,
   receiveKeysPerPairMax,
   sendKeysParkedPerPairMax,
 } from "../core/limits.ts";
@@ -22,8 +23,9 @@ import { Workbench } from "./workbench.ts";
 interface PairKeys {
   receive: readonly SrtpContext[];
   send: SrtpContext | undefined;
-  /** Send contexts before that one, latest first. Should a key come back, it goes on where it stopped. */
-  parked: readonly SrtpContext[];
+  /** Contexts before those, latest first. Should a key come back, it goes on where it stopped. */
+  parkedReceive: readonly SrtpContext[];
+  parkedSend: readonly SrtpContext[];
 }
 
 /**
@@ -36,7 +38,7 @@ const pairWords = 8;
 
 /** Handles of the engine that `capacitySlots` slots need: RTP and RTCP of each context, and one to derive keys with. */
 export function srtpHandlesMax(capacitySlots: number): number {
-  const contextsPerPair = receiveKeysPerPairMax + 1 + sendKeysParkedPerPairMax;
+  const contextsPerPair = receiveKeysPerPairMax + receiveKeysParkedPerPairMax + 1 + sendKeysParkedPerPairMax;
   // Contexts that go are closed after those that come are open.
   return (capacitySlots >>> 1) * 2 * contextsPerPair + 2 * contextsPerPair + 1;
 }
@@ -88,25 +90,27 @@ export class PacketCrypto {
   /**
    * Keys of a slot's pair, of which either slot may be named. The first `receiveKeysPerPairMax` receive keys count;
    * of several with the same master the first.
-   * A key with the same master as before keeps its context (rollover counters, replay windows, SRTCP index). Keys of
-   * a wrong length are left out.
+   * A key with the same master as before keeps its context (rollover counters, replay windows, SRTCP index), also if
+   * it was away meanwhile. Keys of a wrong length are left out.
    */
   setKeys(slot: number, receive: readonly SrtpKey[], send: SrtpKey | undefined): void {
     const pair = slot >>> 1;
     const before = this.#pairs[pair];
     const recent = before?.receive[this.#places[pair * pairWords + pairField.recent]!];
-    const known = before?.receive ?? [];
+    const known = before === undefined ? [] : [...before.receive, ...before.parkedReceive];
     const contexts: SrtpContext[] = [];
     for (const key of receive.slice(0, receiveKeysPerPairMax)) {
       if (contexts.some((one) => isSameMaster(one.key, key))) continue;
       const context = this.#contextOf(key, known, "receive");
       if (context !== undefined) contexts.push(context);
     }
-    for (const context of known) if (!contexts.includes(context)) context.close(this.#engine);
+    const former = known.filter((context) => !contexts.includes(context));
+    for (const context of former.slice(receiveKeysParkedPerPairMax)) context.close(this.#engine);
     const keys: PairKeys = {
       receive: contexts,
       send: before?.send,
-      parked: before?.parked ?? [],
+      parkedReceive: former.slice(0, receiveKeysParkedPerPairMax),
+      parkedSend: before?.parkedSend ?? [],
     };
     this.#changeSend(keys, send);
     this.#pairs[pair] = keys;
@@ -117,9 +121,10 @@ export class PacketCrypto {
   clear(slot: number): void {
     const keys = this.#pairs[slot >>> 1];
     if (keys === undefined) return;
-    for (const context of keys.receive) context.close(this.#engine);
+    for (const context of [...keys.receive, ...keys.parkedReceive, ...keys.parkedSend]) {
+      context.close(this.#engine);
+    }
     keys.send?.close(this.#engine);
-    for (const context of keys.parked) context.close(this.#engine);
     this.#pairs[slot >>> 1] = undefined;
     this.#places.fill(0, (slot >>> 1) * pairWords, ((slot >>> 1) + 1) * pairWords);
   }
@@ -220,11 +225,11 @@ export class PacketCrypto {
   }
 
   #changeSend(keys: PairKeys, key: SrtpKey | undefined): void {
-    const known = keys.send === undefined ? keys.parked : [keys.send, ...keys.parked];
+    const known = keys.send === undefined ? keys.parkedSend : [keys.send, ...keys.parkedSend];
     const send = key === undefined ? undefined : this.#contextOf(key, known, "send");
     const former = known.filter((context) => context !== send);
     keys.send = send;
-    keys.parked = former.slice(0, sendKeysParkedPerPairMax);
+    keys.parkedSend = former.slice(0, sendKeysParkedPerPairMax);
     for (const context of former.slice(sendKeysParkedPerPairMax)) context.close(this.#engine);
   }
 

@@ -10,6 +10,7 @@ import {
 import type { SrtpKey } from "../../src/core/plan/security.ts";
 import { srtpCode } from "../../src/srtp/codes.ts";
 import { srtpSuites, suiteFacts } from "../../src/srtp/suites.ts";
+import { keysWithoutEnd, receiveKeysThatReturn } from "./srtp-returning-key-case.ts";
 import {
   type EngineMaker,
   fromHex,
@@ -57,6 +58,8 @@ export function definePacketCases(test: Test, maker: EngineMaker): void {
   );
   define("several receive keys", () => triesKeys(maker));
   define("keys that stay keep what they know", () => keepsContexts(maker));
+  define("a receive key that comes back goes on where it stopped", () => receiveKeysThatReturn(maker));
+  define("as many keys as there may be, again and again", () => keysWithoutEnd(maker));
   define("a pair without keys, and packets out of bounds", () => knowsBounds(maker));
 }
 

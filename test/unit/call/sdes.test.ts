@@ -337,7 +337,7 @@ suite("call: SDES over the life of a call", (test) => {
     assert.notDeepEqual(ours?.key, passed?.key);
   });
 
-  test("a new pair begins with new keys, and sends nothing under the old", () => {
+  test("a new pair begins with new keys, and neither sends nor takes anything under the old", () => {
     const { lab, toBob } = established();
     const before = lab.settingsOf(portIn(toBob)).security;
     assert.ok(before.kind === "sdes");
@@ -345,8 +345,16 @@ suite("call: SDES over the life of a call", (test) => {
     const text = lab.body(offer({ to: "bob", sdp: sdp({ version: 2 }), options }));
     assert.notEqual(portIn(text), portIn(toBob));
     const now = lab.settingsOf(portIn(text)).security;
-    assert.ok(now.kind === "sdes" && now.send === undefined);
-    assert.notDeepEqual(lineAt(mediaOf(text).crypto, "AES_CM_128_HMAC_SHA1_80").key, before.send);
+    assert.ok(now.kind === "sdes");
+    assert.deepEqual([now.receive, now.send], [[], undefined]);
+    const ours = lineAt(mediaOf(text).crypto, "AES_CM_128_HMAC_SHA1_80");
+    assert.notDeepEqual(ours.key, before.send);
+    // Whatever he says with from now on he says in his answer, though it be the key he had.
+    const his = answering(ours, 5);
+    lab.body(answer({ sdp: bobs([his], 2) }));
+    const after = lab.settingsOf(portIn(text)).security;
+    assert.ok(after.kind === "sdes");
+    assert.deepEqual([after.receive, after.send], [[keyOf(his)], ours.key]);
   });
 
   test("a new pair where no suite may be added keeps the one in use, under a fresh key", () => {

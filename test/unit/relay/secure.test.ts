@@ -319,6 +319,38 @@ suite("relay: keys that are still to come", (test) => {
     assert.deepEqual(b.open(second ?? assert.fail(), "rtcp"), receiverReport(7));
   });
 
+  test("a receive key that comes back after a time in the clear takes nothing recorded, from nobody", () => {
+    const rig = facing({ security: sdes }, {});
+    keys(rig, 0, [fromA], toA);
+    const a = new Party(fromA, toA);
+    const recorded = [1, 2, 3].map((sequence) => a.protect(rtpPacket(7, sequence)));
+    for (const packet of recorded) rig.receive(0, packet, phoneA);
+    rig.configure(0, settings(phoneA, { transport: "udptl" }), 2);
+    rig.configure(0, settings(phoneA, { security: sdes }), 2);
+    keys(rig, 0, [fromA], toA);
+    sentBytes(rig);
+    rig.nowMs += 1_000;
+    for (const packet of recorded) rig.receive(0, packet, stranger);
+    assert.deepEqual(sentBytes(rig), []);
+    assert.deepEqual(reasons(rig), { relay: 3, replayed: 3 });
+    rig.receive(0, a.protect(rtpPacket(7, 4)), phoneA);
+    assert.deepEqual(sentBytes(rig), [rtpPacket(7, 4)]);
+    assert.deepEqual(readPair(rig.counters, 0, rig.capacitySlots).rtp.provenSource, phoneA);
+  });
+
+  test("a party whose sequence numbers ran over is heard after a time in the clear as well", () => {
+    const rig = facing({ security: sdes }, {});
+    keys(rig, 0, [fromA], toA);
+    const a = new Party(fromA, toA);
+    for (const sequence of [65_534, 65_535, 0, 1]) rig.receive(0, a.protect(rtpPacket(7, sequence)), phoneA);
+    rig.configure(0, settings(phoneA, { transport: "udptl" }), 2);
+    rig.configure(0, settings(phoneA, { security: sdes }), 2);
+    keys(rig, 0, [fromA], toA);
+    sentBytes(rig);
+    rig.receive(0, a.protect(rtpPacket(7, 2)), phoneA);
+    assert.deepEqual(sentBytes(rig), [rtpPacket(7, 2)]);
+  });
+
   test("SDES keys are the pair's, those of DTLS the socket's", () => {
     const a = new Party(fromA, toA);
     for (const [security, count] of [
