@@ -124,6 +124,10 @@ export const replayWindowPackets = 128;
 export const srtpSsrcsReceivedMax = 64;
 /** SRTP: SSRCs that one key of ours ever protects. Further ones are refused: none may be forgotten, or its indices come twice. */
 export const srtpSsrcsSentMax = 512;
+/** SRTP: of these so many new ones a second: who spoofs the source of a plain leg needs 15 minutes to use all of them up. */
+export const srtpNewSsrcsPerSecMax = 0.5;
+/** SRTP: and so many at once: all that a party with keys can send. */
+export const srtpNewSsrcsBurstMax = srtpSsrcsReceivedMax;
 /** SRTP: former send keys of a pair whose indices are kept, in case they come back: a re-offer may go through the suites. */
 export const sendKeysParkedPerPairMax = 4;
 /** SRTP: the same of receive keys: a key that comes back must not accept once more what it accepted before. */

@@ -1,9 +1,14 @@
 /**
- * SRTP of a worker's slots: whose keys serve which socket, which of them may pass a packet on as it came, and how many
- * tags strangers may have checked. Nothing is allocated per packet.
+ * SRTP of a worker's slots: whose keys serve which socket, which of them may pass a packet on as it came, how many tags
+ * strangers may have checked, and how fast keys take new SSRCs. Nothing is allocated per packet.
  */
 import { Allowance } from "../core/allowance.ts";
-import { strangerVerificationsBurstMax, strangerVerificationsPerSecMax } from "../core/limits.ts";
+import {
+  srtpNewSsrcsBurstMax,
+  srtpNewSsrcsPerSecMax,
+  strangerVerificationsBurstMax,
+  strangerVerificationsPerSecMax,
+} from "../core/limits.ts";
 import type { SrtpKey } from "../core/plan/security.ts";
 import { packetKind } from "../handover/contract.ts";
 import { srtpCode } from "../srtp/codes.ts";
@@ -23,7 +28,8 @@ export interface MediaCrypto {
   unprotectRtcp(place: number, offset: number, sizeBytes: number): number;
   verifyRtp(place: number, offset: number, sizeBytes: number): number;
   verifyRtcp(place: number, offset: number, sizeBytes: number): number;
-  protectRtp(place: number, offset: number, sizeBytes: number): number;
+  /** Unless `takesNew` an SSRC that the key has not protected before is refused as `newSsrc`. */
+  protectRtp(place: number, offset: number, sizeBytes: number, takesNew: boolean): number;
   protectRtcp(place: number, offset: number, sizeBytes: number): number;
   /** A packet that goes out as it came, under the place's send key: 0, or a code and then it must not go out. */
   noteSentRtp(place: number, offset: number, sizeBytes: number): number;
@@ -61,6 +67,8 @@ export class Protection {
   /** By slot: when its send key came. */
   readonly #sendsSinceMs: Float64Array;
   readonly #strangers: Allowance;
+  /** By slot: SSRCs that its send key has not protected before. */
+  readonly #newSsrcs: Allowance;
 
   /** Without crypto there are never keys, so nothing comes in and nothing goes out. */
   constructor(crypto: MediaCrypto | undefined, slots: Slots) {
@@ -74,6 +82,7 @@ export class Protection {
       strangerVerificationsPerSecMax,
       strangerVerificationsBurstMax,
     );
+    this.#newSsrcs = new Allowance(slots.capacitySlots, srtpNewSsrcsPerSecMax, srtpNewSsrcsBurstMax);
   }
 
   /** True if what is sent is protected by another key from now on. */
@@ -84,6 +93,7 @@ export class Protection {
     this.#keep(at, keys);
     if (before !== undefined && keys.send !== undefined && isSameKey(before, keys.send)) return false;
     this.#sendsSinceMs[at] = nowMs;
+    this.#newSsrcs.clear(at);
     return before !== keys.send;
   }
 
@@ -148,13 +158,18 @@ export class Protection {
       : crypto.verifyRtp(place, offset, sizeBytes);
   }
 
-  /** Protects in place; the new size, or a negative `srtpCode`, and then nothing of it may go out. */
-  seal(slot: number, kind: number, offset: number, sizeBytes: number): number {
-    const place = 2 * this.#keysSlot(slot);
+  /**
+   * Protects in place; the new size, or a negative `srtpCode`, and then nothing of it may go out. A key may protect so
+   * many SSRCs and not one more, and on a plain leg whoever spoofs its source names them: they are taken one by one.
+   */
+  seal(slot: number, kind: number, offset: number, sizeBytes: number, nowMs: number): number {
+    const keysSlot = this.#keysSlot(slot);
+    const place = 2 * keysSlot;
     const crypto = this.#crypto!;
-    return kind === packetKind.rtcp
-      ? crypto.protectRtcp(place, offset, sizeBytes)
-      : crypto.protectRtp(place, offset, sizeBytes);
+    if (kind === packetKind.rtcp) return crypto.protectRtcp(place, offset, sizeBytes);
+    const size = crypto.protectRtp(place, offset, sizeBytes, false);
+    if (size !== srtpCode.newSsrc || !this.#newSsrcs.take(keysSlot, nowMs)) return size;
+    return crypto.protectRtp(place, offset, sizeBytes, true);
   }
 
   /**
@@ -244,6 +259,8 @@ export function reasonOfCode(code: number): number {
       return reason.tooOld;
     case srtpCode.exhausted:
       return reason.keyExhausted;
+    case srtpCode.newSsrc:
+      return reason.newSsrcLimit;
     case srtpCode.noKey:
       return reason.noSendKey;
     case srtpCode.malformed:

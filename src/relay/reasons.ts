@@ -68,6 +68,8 @@ export const reason = {
   unsecured: 45,
   /** STUN or DTLS that main was given: no refusal. */
   passedUp: 46,
+  /** Accepted, but the key of the way out has not protected its SSRC yet, and may take no new one now (`srtpNewSsrcsPerSecMax`). */
+  newSsrcLimit: 47,
 } as const;
 
 export type ReasonName = keyof typeof reason;

@@ -242,7 +242,7 @@ export class Sender {
       at = this.#held.outletOffset;
       this.#arena.copyWithin(at, offset, offset + sizeBytes);
     }
-    const wireBytes = protection.seal(egress, kind, at, sizeBytes);
+    const wireBytes = protection.seal(egress, kind, at, sizeBytes, arrivalMs);
     if (wireBytes < 0) return refusal + reasonOfCode(wireBytes);
     return this.#sendPlain(egress, kind, at, wireBytes, arrivalMs);
   }

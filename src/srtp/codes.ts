@@ -12,4 +12,6 @@ export const srtpCode = {
   tooOld: -5,
   /** The key has served for as many packets as it may (RFC 3711 section 9.2). */
   exhausted: -6,
+  /** The key has not protected this SSRC before, and may take no new one now. */
+  newSsrc: -7,
 } as const;

@@ -158,12 +158,15 @@ export class PacketCrypto {
     return this.#receiveRtcp(slot, offset, sizeBytes, false);
   }
 
-  /** Size of the SRTP packet, or a code. Of a refused packet nothing may go out: its bytes may have changed. */
-  protectRtp(slot: number, offset: number, sizeBytes: number): number {
+  /**
+   * Size of the SRTP packet, or a code. Of a refused packet nothing may go out: its bytes may have changed. Unless
+   * `takesNew` a packet of an SSRC that the key has not protected before is refused as `newSsrc`, and stays as it is.
+   */
+  protectRtp(slot: number, offset: number, sizeBytes: number, takesNew = true): number {
     const session = this.#places[(slot >>> 1) * pairWords + pairField.send]!;
     if (session === 0) return srtpCode.noKey;
     if (!this.#isInside(offset, sizeBytes)) return srtpCode.malformed;
-    const size = this.#rtp.send(session, offset, sizeBytes);
+    const size = this.#rtp.send(session, offset, sizeBytes, takesNew);
     this.#isNewest = size >= 0 && this.#rtp.isNewest;
     this.#tagBits = size >= 0 ? this.#tagBitsOf(session) : 0;
     return size;

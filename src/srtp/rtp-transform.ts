@@ -57,13 +57,13 @@ export class RtpTransform {
   }
 
   /** Size of the SRTP packet, or a code. An index is used once: what a receiver would refuse as replayed stays here. */
-  send(session: number, offset: number, sizeBytes: number): number {
+  send(session: number, offset: number, sizeBytes: number, takesNew: boolean): number {
     const bench = this.#bench;
     const headerBytes = headerSize(bench.bytes, offset, sizeBytes);
     if (headerBytes < 0) return srtpCode.malformed;
     const sessions = this.#sessions;
     const ssrc = bench.read32(offset + 8);
-    const refusal = sessions.locateRtp(session, ssrc, rtpSequence(bench.bytes, offset), true);
+    const refusal = sessions.locateRtp(session, ssrc, rtpSequence(bench.bytes, offset), true, takesNew);
     if (refusal !== 0) return refusal;
     const settings = sessions.words[session]!;
     const isDone =

@@ -103,11 +103,13 @@ export class SessionTable {
 
   /**
    * Estimates the index of an RTP packet (RFC 3711 section 3.3.1). 0, or `tooOld` or `replayed`, which say nothing of
-   * who sent it, or `exhausted`. Without an authentication tag there is no replay protection (section 3.3.2).
+   * who sent it, or `exhausted`. Without an authentication tag there is no replay protection (section 3.3.2). Unless
+   * `takesNew` an SSRC that is not known is refused.
    */
-  locateRtp(session: number, ssrc: number, sequence: number, isProtected: boolean): number {
+  locateRtp(session: number, ssrc: number, sequence: number, isProtected: boolean, takesNew = true): number {
     this.#find(session, ssrc, sequence);
     const at = this.#at;
+    if (at === 0 && !takesNew) return srtpCode.newSsrc;
     if (at === 0) return this.#mayClaim(session) ? 0 : srtpCode.exhausted;
     const { words } = this;
     const highest = words[at + field.highest]!;

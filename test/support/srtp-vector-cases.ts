@@ -185,7 +185,8 @@ function checkAead(
   arena.set(clear, 64);
   const sender = contextOf();
   sender.nextRtcpIndex[0] = aead.rtcpIndex;
-  const size = what === "rtp" ? rtp.send(sender.rtp, 64, clear.length) : rtcp.send(sender, 64, clear.length);
+  const size =
+    what === "rtp" ? rtp.send(sender.rtp, 64, clear.length, true) : rtcp.send(sender, 64, clear.length);
   const receive = (reveals: boolean): number => {
     const receiver = contextOf();
     return what === "rtp"

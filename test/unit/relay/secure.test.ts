@@ -4,6 +4,9 @@ import { Buffer } from "node:buffer";
 import {
   heldAgeMsMax,
   heldPacketsPerEgressMax,
+  srtpNewSsrcsBurstMax,
+  srtpNewSsrcsPerSecMax,
+  srtpSsrcsSentMax,
   strangerVerificationsBurstMax,
 } from "../../../src/core/limits.ts";
 import type { SrtpSuite } from "../../../src/core/plan/security.ts";
@@ -166,6 +169,37 @@ suite("relay: SRTP", (test) => {
     rig.nowMs += 1_000;
     rig.receive(0, a.protect(rtpPacket(7, 3)), stranger);
     assert.equal(reasons(rig)["relay"], 3);
+  });
+
+  test("whoever spoofs a plain leg's source bars no new SSRC from a secure one before he has done it for minutes", () => {
+    const rig = facing({}, { security: sdes });
+    keys(rig, 2, [fromB], toB);
+    const passes = (ssrc: number, sequence: number): boolean => {
+      rig.receive(0, rtpPacket(ssrc, sequence), phoneA);
+      return sentBytes(rig).length === 1;
+    };
+    assert.equal(passes(7, 1), true);
+    let spoofed = 1_000;
+    const flood = (count: number): number => {
+      let passed = 0;
+      for (const end = spoofed + count; spoofed < end; spoofed++) if (passes(spoofed, 1)) passed++;
+      return passed;
+    };
+    assert.equal(flood(2 * srtpSsrcsSentMax), srtpNewSsrcsBurstMax - 1);
+    assert.equal(reasons(rig)["newSsrcLimit"], 2 * srtpSsrcsSentMax - srtpNewSsrcsBurstMax + 1);
+    assert.deepEqual([passes(7, 2), passes(8, 1)], [true, false]);
+    rig.nowMs += 1_000 / srtpNewSsrcsPerSecMax;
+    assert.deepEqual([passes(8, 2), passes(9, 1)], [true, false]);
+    let seconds = 1;
+    for (; reasons(rig)["keyExhausted"] === undefined; seconds++) {
+      flood(10);
+      rig.nowMs += 1_000;
+    }
+    assert.ok(seconds >= 15 * 60 - 4 && seconds < 15 * 60 + 4);
+    assert.deepEqual([passes(7, 3), passes(10, 1)], [true, false]);
+    // Another key begins anew.
+    keys(rig, 2, [fromB], keyOf(5));
+    assert.deepEqual([passes(7, 4), passes(10, 2)], [true, true]);
   });
 
   test("a source with port 0 is refused before its packet's index counts as used", () => {

@@ -99,6 +99,21 @@ suite("srtp sessions", (test) => {
     }
   });
 
+  test("where no new SSRC is taken those there go on, and others leave no trace", () => {
+    const session = new Session(true);
+    const send = (sequence: number, of: number, takesNew: boolean): number => {
+      const code = session.table.locateRtp(session.place, of, sequence, true, takesNew);
+      if (code === 0) session.table.commit();
+      return code;
+    };
+    assert.equal(send(1, 7, false), srtpCode.newSsrc);
+    assert.equal(send(1, 7, true), 0);
+    assert.equal(send(1, 8, false), srtpCode.newSsrc);
+    assert.equal(send(2, 7, false), 0);
+    assert.equal(send(2, 7, false), srtpCode.replayed);
+    assert.equal(session.count, 1);
+  });
+
   test("SSRCs above 2^31 are found whichever way they are written", () => {
     const session = new Session();
     assert.equal(session.take(1, 0xcafebabe | 0), 0);
