@@ -25,6 +25,7 @@ import {
   toHex,
 } from "./srtp-rig.ts";
 import { unsigned } from "./srtp-unsigned-case.ts";
+import { keysWiped } from "./srtp-wiped-keys-case.ts";
 import type { Test } from "./suite.ts";
 
 const kinds: readonly Kind[] = ["rtp", "rtcp"];
@@ -60,6 +61,9 @@ export function definePacketCases(test: Test, maker: EngineMaker): void {
   define("keys that stay keep what they know", () => keepsContexts(maker));
   define("a receive key that comes back goes on where it stopped", () => receiveKeysThatReturn(maker));
   define("as many keys as there may be, again and again", () => keysWithoutEnd(maker));
+  define("of a master key nothing is left in the arena, nor of session keys once they are closed", () =>
+    keysWiped(maker),
+  );
   define("a pair without keys, and packets out of bounds", () => knowsBounds(maker));
 }
 

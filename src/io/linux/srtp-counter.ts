@@ -88,7 +88,8 @@ export class KeptSchedules implements CounterMode {
   }
 
   close(): void {
-    // The record is wiped as a whole.
+    // The record is wiped as a whole. What was used last is left here: after a derivation the master's.
+    this.#words.fill(0, this.#schedule, this.#schedule + scheduleWords + 1);
   }
 
   apply(handle: number, offset: number, sizeBytes: number): boolean {
@@ -176,6 +177,8 @@ export class CounterContexts implements CounterMode {
       this.#ciphers.close(context);
       contexts[handle + 1] = 0;
     }
+    // The key stream that was used last is left here: in a derivation it is a key.
+    this.#words.fill(0, this.#blocks, this.#blocks + (shortBytesMax >>> 2));
   }
 
   apply(handle: number, offset: number, sizeBytes: number): boolean {
