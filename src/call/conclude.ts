@@ -5,6 +5,7 @@ import type { CallAction } from "./actions.ts";
 import type { CallStore } from "./call-store.ts";
 import { type Conclusion, concludeAnswer, concludeOffer, type Dialogue, engage, takeUp } from "./dialogue.ts";
 import { mediaAt } from "./leg.ts";
+import type { CallRequest } from "./requests.ts";
 import { renewTransport } from "./secure-offer.ts";
 import { activePeer, type CallState, findLeg, type LegState, type Work } from "./state.ts";
 import { hearAddress, noteStrength } from "./streams.ts";
@@ -23,6 +24,7 @@ export function conclude(store: CallStore, call: CallState, work: Work, out: Cal
   const affected = [speaker, listener];
   addHearers(affected, dialogue);
   const ended = concludeRequest(store, dialogue, work);
+  takeBackDelete(dialogue, request.kind);
   if (store.options.isStrict) {
     for (const leg of [speaker, listener]) leg.learning = { ...leg.learning, isStrict: true };
   }
@@ -39,6 +41,13 @@ export function conclude(store: CallStore, call: CallState, work: Work, out: Cal
     out.push({ kind: "reply", request: id, reply: { kind: "sdp", sdp: ended.sdp, warnings: [] } });
   }
   store.schedule(call);
+}
+
+/** The two legs stay, if they were to go; a new offer keeps the call as well. Not before: a request that fails keeps nothing. */
+function takeBackDelete({ call, speaker, listener }: Dialogue, kind: CallRequest["kind"]): void {
+  if (kind === "offer" || kind === "update") call.deleteAtMs = undefined;
+  speaker.deleteAtMs = undefined;
+  listener.deleteAtMs = undefined;
 }
 
 /** Whoever hears one of the two: asked before and after, as a request may part them or give new ports to one. */

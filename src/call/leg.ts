@@ -99,12 +99,10 @@ export function forgetTransport(media: MediaState): void {
   media.bundle = undefined;
 }
 
-/** From now on these two exchange offers and answers; what was to be deleted stays. */
+/** From now on these two exchange offers and answers. */
 export function associate(a: LegState, b: LegState): void {
   if (!a.peers.includes(b.id)) a.peers = a.peers.concat(b.id);
   if (!b.peers.includes(a.id)) b.peers = b.peers.concat(a.id);
-  a.deleteAtMs = undefined;
-  b.deleteAtMs = undefined;
 }
 
 export function hasTag(leg: LegState, tag: string): boolean {

@@ -207,9 +207,8 @@ function warnOfSecurity(call: CallState, offerer: LegState, request: SignalReque
   });
 }
 
-/** What a request says about the call as a whole. A new offer takes back a delete that is under way. */
+/** What a request says about the call as a whole. */
 function noteCall(call: CallState, request: SignalRequest): void {
-  if (request.kind === "offer" || request.kind === "update") call.deleteAtMs = undefined;
   if (request.kind === "update" && request.notify !== undefined) {
     call.notify = { socket: ownText(request.notify.socket), tag: ownText(request.notify.tag) };
   }

@@ -21,7 +21,9 @@ export function fateOf(call: CallState, counters: CounterReader, options: CallOp
     endsAtMs: call.createdAtMs + limit(options.finalTimeoutMs),
     reason: "final-timeout",
   };
-  const deleted: Fate = { endsAtMs: call.deleteAtMs ?? Number.POSITIVE_INFINITY, reason: "deleted" };
+  // A request in hand may take the delete back.
+  const deleteAtMs = call.work === undefined ? call.deleteAtMs : undefined;
+  const deleted: Fate = { endsAtMs: deleteAtMs ?? Number.POSITIVE_INFINITY, reason: "deleted" };
   return earliest(deleted, earliest(media, final));
 }
 

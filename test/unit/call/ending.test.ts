@@ -68,6 +68,59 @@ suite("call: delete", (test) => {
     assert.equal(lab.calls.callCount, 1);
   });
 
+  test("an offer that fails takes nothing back, neither for the call nor for its branches", () => {
+    const more = sdp({ media: ["m=audio 4000 RTP/AVP 0", "m=video 4002 RTP/AVP 96"] });
+    const dtlsAlone = { transportProtocol: "UDP/TLS/RTP/SAVPF" };
+    const refused = [
+      [offer({ to: "bob", sdp: more }), "no-ports"],
+      [offer({ to: "bob", sdp: more, options: dtlsAlone }), "unsupported-protocol"],
+    ] as const;
+    for (const [request, reason] of refused) {
+      const lab = new Lab();
+      established(lab);
+      lab.ask(remove());
+      lab.advance(10_000);
+      lab.relay.failure = "no-ports";
+      assert.deepEqual(lab.ask(request), { kind: "refused", reason });
+      lab.advance(20_000);
+      assert.deepEqual(reasons(lab), ["deleted"]);
+    }
+    for (const [request, reason] of refused) {
+      const lab = new Lab();
+      established(lab);
+      lab.body(offer({ branch: "b2" }));
+      lab.ask(remove({ fromTag: "alice", toTag: "bob" }));
+      lab.relay.failure = "no-ports";
+      assert.deepEqual(lab.ask(request), { kind: "refused", reason });
+      lab.advance(30_000);
+      assert.equal(lab.calls.report(lab.nowMs, "call-1")?.legs.length, 2);
+    }
+  });
+
+  test("a delete that falls due while an offer waits for its ports waits for it", () => {
+    const more = sdp({ media: ["m=audio 4000 RTP/AVP 0", "m=video 4002 RTP/AVP 96"] });
+    for (const failure of [undefined, "no-ports"] as const) {
+      for (const tags of [{}, { fromTag: "alice", toTag: "bob" }]) {
+        const lab = new Lab({ isManual: true });
+        for (const request of [offer(), answer(), offer({ branch: "b2" })]) {
+          lab.send(request);
+          lab.settle();
+        }
+        lab.ask(remove(tags));
+        lab.advance(29_000);
+        lab.send(offer({ to: "bob", sdp: more }));
+        lab.advance(2_000);
+        assert.equal(lab.calls.report(lab.nowMs, "call-1")?.legs.length, 3);
+        lab.relay.failure = failure;
+        lab.settle();
+        lab.advance(30_000);
+        const isWhole = tags.fromTag === undefined;
+        const left = failure === undefined ? 3 : isWhole ? undefined : 2;
+        assert.equal(lab.calls.report(lab.nowMs, "call-1")?.legs.length, left);
+      }
+    }
+  });
+
   test("unknown calls and tags are told apart and do no harm", () => {
     const lab = new Lab();
     assert.deepEqual(lab.ask(remove()), { kind: "refused", reason: "unknown-call" });
