@@ -16,6 +16,7 @@ import { AddressJudge } from "./address-judge.ts";
 import { CallStore, type CallsSnapshot } from "./call-store.ts";
 import { streamLeg } from "./deletion.ts";
 import { deleteByTags, deleteStream, endCall, endLegs } from "./ending.ts";
+import { dropFormerKeys } from "./former-keys.ts";
 import type { CallOptions } from "./options.ts";
 import type { CallReport, CallSummary, PairPlace } from "./report.ts";
 import { legsOfTag, placeInCall, reportCall, summariseCall } from "./reports.ts";
@@ -210,9 +211,16 @@ export class Calls {
       this.#runWaiting(call, nowMs, out);
       return;
     }
-    const due = call.legs.filter((leg) => leg.deleteAtMs !== undefined && leg.deleteAtMs <= nowMs);
-    if (due.length > 0 && call.work === undefined) endLegs(store, call, due, out);
+    if (call.work === undefined) this.#lookAtLegs(call, nowMs, out);
     store.schedule(call);
+  }
+
+  #lookAtLegs(call: CallState, nowMs: MonotonicMs, out: CallAction[]): void {
+    const ending = call.legs.filter((leg) => leg.deleteAtMs !== undefined && leg.deleteAtMs <= nowMs);
+    const changed = call.legs.filter((leg) => dropFormerKeys(leg, nowMs));
+    // Where legs end, all others are configured anew.
+    if (ending.length > 0) endLegs(this.#store, call, ending, out);
+    else this.#store.configure(call, changed, out);
   }
 
   #endAll(reason: "deleted" | "shutdown", nowMs: MonotonicMs, out: CallAction[]): void {

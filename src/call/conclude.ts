@@ -4,6 +4,7 @@ import type { MonotonicMs } from "../core/time.ts";
 import type { CallAction } from "./actions.ts";
 import type { CallStore } from "./call-store.ts";
 import { type Conclusion, concludeAnswer, concludeOffer, type Dialogue, engage, takeUp } from "./dialogue.ts";
+import { limitFormerKeys } from "./former-keys.ts";
 import { mediaAt } from "./leg.ts";
 import type { CallRequest } from "./requests.ts";
 import { renewTransport } from "./secure-offer.ts";
@@ -25,6 +26,9 @@ export function conclude(store: CallStore, call: CallState, work: Work, out: Cal
   addHearers(affected, dialogue);
   const ended = concludeRequest(store, dialogue, work);
   takeBackDelete(dialogue, request.kind);
+  if (request.kind === "answer") {
+    for (const leg of [speaker, listener]) limitFormerKeys(leg, now.monotonicMs);
+  }
   if (store.options.isStrict) {
     for (const leg of [speaker, listener]) leg.learning = { ...leg.learning, isStrict: true };
   }

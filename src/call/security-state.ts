@@ -9,6 +9,7 @@ import type {
   RemoteCandidate,
   SrtpKey,
 } from "../core/plan/security.ts";
+import type { MonotonicMs } from "../core/time.ts";
 import type { CryptoAttribute } from "../sdp/crypto-attribute.ts";
 import type { SetupRole } from "../sdp/fingerprint.ts";
 
@@ -58,6 +59,8 @@ export interface SdesSide {
   answered: SdesLine | undefined;
   /** What this party may protect its media with, the latest first. */
   receive: readonly SrtpKey[];
+  /** When all of them but the latest go; undefined: there are no others. */
+  formerUntilMs: MonotonicMs | undefined;
   /** What we protect with towards this party. */
   send: SrtpKey | undefined;
 }

@@ -19,13 +19,15 @@ export function newSdes(): SdesSide {
     used: undefined,
     answered: undefined,
     receive: [],
+    formerUntilMs: undefined,
     send: undefined,
   };
 }
 
-/** A new exchange begins: of the keys so far the latest counts until it ends. */
+/** Of the keys so far the latest alone counts from now on: a new exchange begins, or the time of the others is over. */
 export function keepLatestKey(side: SdesSide): void {
   if (side.receive.length > 1) side.receive = side.receive.slice(0, 1);
+  side.formerUntilMs = undefined;
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import type { CounterReader } from "../core/plan/counters.ts";
 import type { MonotonicMs } from "../core/time.ts";
+import { formerKeysUntilMs } from "./former-keys.ts";
 import type { CallOptions } from "./options.ts";
 import type { EndReason } from "./report.ts";
 import type { CallState, MediaState } from "./state.ts";
@@ -75,10 +76,10 @@ function limit(durationMs: number): number {
   return durationMs > 0 ? durationMs : Number.POSITIVE_INFINITY;
 }
 
-/** The next moment a call must be looked at: its end as far as known now, a branch that goes, or a stuck request. */
+/** The next moment a call must be looked at: its end as far as known now, a branch or keys that go, or a stuck request. */
 export function nextLookMs(call: CallState, fate: Fate): MonotonicMs {
   if (call.work !== undefined) return Math.min(fate.endsAtMs, call.work.deadlineMs) as MonotonicMs;
   let at = fate.endsAtMs;
-  for (const leg of call.legs) at = Math.min(at, leg.deleteAtMs ?? Number.POSITIVE_INFINITY);
+  for (const leg of call.legs) at = Math.min(at, leg.deleteAtMs ?? at, formerKeysUntilMs(leg));
   return at as MonotonicMs;
 }

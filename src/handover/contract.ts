@@ -46,7 +46,7 @@ export class PacketFacts {
   timestamp = 0;
   payloadType = 0;
   auth = 0;
-  /** Of a verified packet: its index is the highest seen for its SSRC. */
+  /** Of a verified packet: its index is the highest seen for its SSRC, and no later answer replaced its key. */
   isNewest = false;
   /** Of a verified packet: bits of its tag. */
   tagBits = 0;

@@ -66,12 +66,12 @@ export class PacketCrypto {
     this.#places = new Int32Array((capacitySlots >>> 1) * pairWords);
   }
 
-  /** The last packet accepted or protected had the highest index of its SSRC. */
+  /** The last packet accepted or protected had the highest index of its SSRC, and its key was the latest. */
   get isNewest(): boolean {
     return this.#isNewest;
   }
 
-  /** The RTP packet refused last came before, and its tag is right. */
+  /** The RTP packet refused last came before, and its tag is right under the latest key. */
   get isRepeated(): boolean {
     return this.#isRepeated;
   }
@@ -263,11 +263,11 @@ export class PacketCrypto {
       const size = this.#rtp.receive(session, offset, sizeBytes, reveals, isTrusted);
       if (size >= 0) {
         places[at + pairField.recent] = index;
-        this.#isNewest = this.#rtp.isNewest;
+        this.#isNewest = index === 0 && this.#rtp.isNewest;
         this.#tagBits = this.#tagBitsOf(session);
         return size;
       }
-      if (size === srtpCode.replayed && this.#rtp.isRepeated) {
+      if (index === 0 && size === srtpCode.replayed && this.#rtp.isRepeated) {
         this.#isRepeated = true;
         this.#tagBits = this.#tagBitsOf(session);
       }
@@ -293,7 +293,7 @@ export class PacketCrypto {
       const size = this.#rtcp.receive(session, offset, sizeBytes, reveals);
       if (size >= 0) {
         places[at + pairField.recent] = index;
-        this.#isNewest = this.#rtcp.isNewest;
+        this.#isNewest = index === 0 && this.#rtcp.isNewest;
         this.#tagBits = this.#tagBitsOf(session);
         return size;
       }

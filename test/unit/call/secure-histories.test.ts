@@ -184,6 +184,9 @@ suite("call: random secure histories", (test) => {
             checkBody(lab, request);
             for (const call of lab.calls.snapshot().calls) checkCall(lab, call);
           }
+          lab.advance(3_000);
+          for (const { security } of lab.relay.settings.values())
+            assert.ok(security.kind !== "sdes" || security.receive.length <= 1, "one key is left");
           lab.take(lab.calls.endAll(lab.nowMs));
           assert.equal(lab.relay.open.size, 0, "no port is left");
         }),

@@ -153,6 +153,39 @@ suite("relay: SRTP", (test) => {
     assert.deepEqual(readPair(rig.counters, 0, rig.capacitySlots).rtp.evidence, "cryptographic");
   });
 
+  test("the loser of a fork is heard while his key counts, and takes nothing from the winner", () => {
+    const [loses, wins] = [keyOf(5), keyOf(6)];
+    const rig = facing({}, { security: sdes });
+    const [loser, winner] = [new Party(loses, toB), new Party(wins, toB)];
+    const place = (): unknown[] => {
+      const { provenSource, sendTarget } = readPair(rig.counters, 2, rig.capacitySlots).rtp;
+      return [provenSource, sendTarget];
+    };
+    keys(rig, 2, [loses], toB);
+    rig.receive(2, loser.protect(rtpPacket(5, 1)), stranger);
+    assert.deepEqual(place(), [stranger, stranger]);
+    keys(rig, 2, [wins, loses], toB);
+    rig.nowMs += 200;
+    rig.receive(2, winner.protect(rtpPacket(9, 1)), phoneB);
+    assert.deepEqual(place(), [phoneB, phoneB]);
+    sentBytes(rig);
+    for (let sequence = 2; sequence < 5; sequence++) {
+      rig.nowMs += 200;
+      const packet = loser.protect(rtpPacket(5, sequence));
+      // Nor by what shows that a party is still where it was: a packet that comes twice.
+      for (const each of [packet, packet]) rig.receive(2, each, stranger);
+      rig.receive(3, loser.protect(receiverReport(5), "rtcp"), at(stranger.ip, stranger.port + 1));
+    }
+    assert.equal(sentBytes(rig).length, 6);
+    assert.deepEqual(place(), [phoneB, phoneB]);
+    assert.equal(readPair(rig.counters, 2, rig.capacitySlots).rtcp.provenSource, undefined);
+    keys(rig, 2, [wins], toB);
+    rig.receive(2, loser.protect(rtpPacket(5, 5)), stranger);
+    assert.equal(reasons(rig)["authFailed"], 1);
+    rig.receive(2, winner.protect(rtpPacket(9, 2)), at(phoneB.ip, 7_000));
+    assert.deepEqual(place(), [at(phoneB.ip, 7_000), at(phoneB.ip, 7_000)]);
+  });
+
   test("strangers have a bounded number of tags checked, and the party is not kept waiting by them", () => {
     const rig = facing({ security: sdes }, {});
     keys(rig, 0, [fromA], toA);
