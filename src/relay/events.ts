@@ -41,7 +41,8 @@ export function noteName(code: number): SourceNote | undefined {
 
 /** Reads five words, or doubles, as an endpoint; undefined for port 0. */
 export function readEndpoint(words: Int32Array | Float64Array, at: number): Endpoint | undefined {
-  const port = words[at + 4]!;
+  // A double in one endpoint would make V8 convert every endpoint there is, one by one.
+  const port = words[at + 4]! | 0;
   if (port === 0) return undefined;
   return { ip: ipFromWords(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!), port };
 }
