@@ -91,7 +91,8 @@ export class SocketCalls {
 
 export interface SocketOptions {
   readonly tos: number;
-  readonly receiveBufferBytes: number;
+  /** Undefined: what the system gives to everybody. */
+  readonly receiveBufferBytes: number | undefined;
   /** The buffer is worth more than the system grants to everybody. */
   readonly isLarge: boolean;
   /** Several sockets of ours share the port, and the kernel deals out who sends to it. */
@@ -102,12 +103,12 @@ export interface SocketOptions {
 export class SocketBinder {
   readonly #calls = new SocketCalls();
 
-  /** Both sockets or none. */
+  /** Both sockets or none. RTCP is little, and the system's own buffer is enough for it. */
   bindPair(ip: IpAddress, port: number, tos: number): BindResult {
     const options = { tos, receiveBufferBytes, isLarge: false, isShared: false };
     const rtpHandle = this.bindOne(ip, port, options);
     if (rtpHandle < 0) return { ok: false, reason: bindFailure(-rtpHandle) };
-    const rtcpHandle = this.bindOne(ip, port + 1, options);
+    const rtcpHandle = this.bindOne(ip, port + 1, { ...options, receiveBufferBytes: undefined });
     if (rtcpHandle >= 0) return { ok: true, rtpHandle, rtcpHandle };
     close(rtpHandle);
     return { ok: false, reason: bindFailure(-rtcpHandle) };
@@ -122,9 +123,13 @@ export class SocketBinder {
     const calls = this.#calls;
     const fd = calls.open(ip, socketType.datagram);
     if (fd < 0) return fd;
-    calls.set(fd, option.socket.level, option.socket.receiveBuffer, receiveBufferBytes);
+    if (receiveBufferBytes !== undefined) {
+      calls.set(fd, option.socket.level, option.socket.receiveBuffer, receiveBufferBytes);
+    }
     // Beyond net.core.rmem_max, where we may (CAP_NET_ADMIN).
-    if (isLarge) calls.set(fd, option.socket.level, option.socket.receiveBufferForce, receiveBufferBytes);
+    if (isLarge && receiveBufferBytes !== undefined) {
+      calls.set(fd, option.socket.level, option.socket.receiveBufferForce, receiveBufferBytes);
+    }
     if (isShared) calls.set(fd, option.socket.level, option.socket.reusePort, 1);
     if (familyOf(ip) === 6) {
       calls.set(fd, option.ipv6.level, option.ipv6.mtuDiscover, option.mtuDiscoverOff);
