@@ -86,10 +86,15 @@ function newMedia(): MediaState {
 
 /** The media of an m-line, made with all before it when it is new. The index is bounded by the SDP parser. */
 export function mediaAt(leg: LegState, index: number): MediaState {
-  while (leg.media.length <= index) leg.media = leg.media.concat(newMedia());
+  while (leg.media.length <= index) leg.media = grown(leg.media, newMedia());
   const media = leg.media[index];
   if (media === undefined) throw new Error("leg: negative m-line");
   return media;
+}
+
+/** With no room to spare. Nearly all of these lists have one entry, and a literal of that is made at once. */
+function grown<Item>(items: readonly Item[], item: Item): readonly Item[] {
+  return items.length === 0 ? [item] : items.concat([item]);
 }
 
 /** The pair is gone, and with it what was agreed for it. */
@@ -101,8 +106,8 @@ export function forgetTransport(media: MediaState): void {
 
 /** From now on these two exchange offers and answers. */
 export function associate(a: LegState, b: LegState): void {
-  if (!a.peers.includes(b.id)) a.peers = a.peers.concat(b.id);
-  if (!b.peers.includes(a.id)) b.peers = b.peers.concat(a.id);
+  if (!a.peers.includes(b.id)) a.peers = grown(a.peers, b.id);
+  if (!b.peers.includes(a.id)) b.peers = grown(b.peers, a.id);
 }
 
 export function hasTag(leg: LegState, tag: string): boolean {

@@ -54,8 +54,9 @@ export class DeadlineTimer {
   }
 
   #nextDeadline(): number {
-    const deadlines = this.#parts.map((part) => part.nextDeadlineMs() ?? Number.POSITIVE_INFINITY);
-    return Math.min(Number.POSITIVE_INFINITY, ...deadlines);
+    let first = Number.POSITIVE_INFINITY;
+    for (const part of this.#parts) first = Math.min(first, part.nextDeadlineMs() ?? first);
+    return first;
   }
 
   #fire(): void {

@@ -103,17 +103,29 @@ function encodeList(list: NgList): string {
   return `${text}]`;
 }
 
-/** Printable ASCII but for quote and backslash: stands in JSON as it is. Keys and most values are that. */
-const plainText = /^[ !#-[\]-~]*$/;
+/** Texts up to this length are looked through here; a call into the engine's own code would cost more. */
+const shortText = 32;
 
 const beyondAscii = /[^\0-\x7f]/;
 
 function encodeText(latin1: string): string {
-  if (plainText.test(latin1)) return `"${latin1}"`;
+  if (latin1.length <= shortText && isPlain(latin1)) return `"${latin1}"`;
   if (!beyondAscii.test(latin1)) return JSON.stringify(latin1);
   const bytes = Buffer.from(latin1, "latin1");
   return latin1OfText(JSON.stringify(isUtf8(bytes) ? bytes.toString("utf8") : latin1));
 }
+
+/** Printable ASCII but for quote and backslash: stands in JSON as it is. Keys and most values are that. */
+function isPlain(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code < 0x20 || code > 0x7e || code === quote || code === backslash) return false;
+  }
+  return true;
+}
+
+const quote = 0x22;
+const backslash = 0x5c;
 
 function latin1OfText(text: string): string {
   return beyondAscii.test(text) ? Buffer.from(text, "utf8").toString("latin1") : text;
