@@ -4,11 +4,11 @@
  */
 import type { Endpoint } from "../core/address.ts";
 import { formatEndpoint } from "../core/address.ts";
+import type { Digests } from "../core/digests.ts";
 import type { Logger } from "../core/log.ts";
 import type { RelayEvent } from "../core/plan/plan.ts";
 import type { Random } from "../core/random.ts";
 import type { Clock, MonotonicMs } from "../core/time.ts";
-import { systemDigests } from "../io/digests.ts";
 import type { CarrierListener, PlanAction, Traffic, TurnCarrier, TurnHome } from "../io/turn/contract.ts";
 import { MainCarrier } from "../io/turn/main-carrier.ts";
 import { type TcpBinder, type TcpRelayListener, TcpRelays } from "../io/turn/tcp-relays.ts";
@@ -43,6 +43,7 @@ export interface TurnWorkers {
 export interface TurnShellParts {
   readonly clock: Clock;
   readonly random: Random;
+  readonly digests: Digests;
   readonly log: Logger;
   readonly settings: TurnSettings;
   readonly interfaces: Interfaces;
@@ -84,7 +85,7 @@ export class TurnShell implements CarrierListener, TcpRelayListener {
   #isClosed = false;
 
   constructor(parts: TurnShellParts) {
-    const { clock, random, settings, addresses, tcpBinder, workers } = parts;
+    const { clock, random, digests, settings, addresses, tcpBinder, workers } = parts;
     this.#parts = parts;
     this.#own = new OwnPlaces(addresses, workers === undefined ? undefined : new Uint32Array(workers.places));
     this.#own.setControlPorts(settings.controlPorts);
@@ -96,7 +97,7 @@ export class TurnShell implements CarrierListener, TcpRelayListener {
         : new WorkerCarrier({ driver: workers.driver, allocationsMax, listener: this });
     this.tcp = tcpBinder === undefined ? undefined : new TcpRelays(tcpBinder, this);
     this.#server = new TurnServer({
-      digests: systemDigests,
+      digests,
       random,
       settings,
       isOwnPort: (endpoint) => this.#own.isOpen(endpoint),

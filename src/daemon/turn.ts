@@ -2,10 +2,12 @@
 import type { Config } from "../config/schema.ts";
 import { formatTurnListen, type TurnListenSpec } from "../config/turn-values.ts";
 import type { Endpoint } from "../core/address.ts";
+import type { Digests } from "../core/digests.ts";
 import type { Logger } from "../core/log.ts";
 import type { RelayEvent } from "../core/plan/plan.ts";
 import type { Random } from "../core/random.ts";
 import type { Clock } from "../core/time.ts";
+import { openDigests } from "../io/digests.ts";
 import type { TurnOptions } from "../io/driver-options.ts";
 import { hostAddresses } from "../io/host-addresses.ts";
 import { ListenError } from "../io/listen.ts";
@@ -54,6 +56,7 @@ export async function makeTurn(parts: TurnParts): Promise<Turn | undefined> {
 }
 
 interface Native {
+  readonly digests: Digests;
   readonly binder: TcpBinder | undefined;
   readonly engine: DtlsServerEngine | undefined;
 }
@@ -82,7 +85,7 @@ async function openNative({ config, log }: TurnParts): Promise<Native> {
       warn("no DTLS for TURN", error);
     }
   }
-  return { binder, engine };
+  return { digests: await openDigests(), binder, engine };
 }
 
 export class Turn {
@@ -97,7 +100,7 @@ export class Turn {
   /** As they are in force. */
   #settings: TurnSettings;
 
-  constructor(parts: TurnParts, { binder, engine }: Native) {
+  constructor(parts: TurnParts, { digests, binder, engine }: Native) {
     const { config, clock, random, log, interfaces, workers } = parts;
     this.#parts = parts;
     this.#place = {
@@ -110,6 +113,7 @@ export class Turn {
     this.shell = new TurnShell({
       clock,
       random,
+      digests,
       log,
       settings: this.#settings,
       interfaces,

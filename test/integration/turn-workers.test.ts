@@ -7,6 +7,7 @@ import { parseCidr } from "../../src/core/address-class.ts";
 import { silentLogger } from "../../src/core/log.ts";
 import { TurnShell } from "../../src/daemon/turn-shell.ts";
 import { systemClock } from "../../src/io/clock.ts";
+import { systemDigests } from "../../src/io/digests.ts";
 import { systemRandom } from "../../src/io/random.ts";
 import { openRelayDriver } from "../../src/io/relay-driver.ts";
 import type { StreamSeat } from "../../src/io/turn/contract.ts";
@@ -45,6 +46,7 @@ class Rig {
     this.shell = new TurnShell({
       clock: systemClock,
       random: systemRandom,
+      digests: systemDigests,
       log: silentLogger,
       settings: {
         ...turnDefaults,
