@@ -3,6 +3,7 @@
  * names a socket by its slot and the pair's generation; the bytes follow the header in the order of the wire.
  */
 import { type Endpoint, ipFromWords } from "../core/address.ts";
+import { pooledCopy } from "../core/bytes.ts";
 import { packetSizeBytesMax } from "../core/limits.ts";
 import type { RecordReader, RecordWriter } from "./driver.ts";
 import { encodeEndpoint, type SlotRef } from "./slot-settings.ts";
@@ -13,7 +14,7 @@ export const packetField = { slot: 0, generation: 1, remote: 2, sizeBytes: 7, by
 /** 32-bit words of one record. */
 export const packetWords = packetField.bytes + Math.ceil(packetSizeBytesMax / 4);
 
-/** A datagram as main sees it. `at.slot` is odd for the RTCP socket. The bytes are the reader's own. */
+/** A datagram as main sees it. `at.slot` is odd for the RTCP socket. The bytes are the reader's own, and pooled. */
 export interface CarriedPacket {
   readonly at: SlotRef;
   readonly remote: Endpoint;
@@ -48,7 +49,7 @@ export function readPacket(ring: RecordReader): CarriedPacket | undefined {
       ip: ipFromWords(word(remote), word(remote + 1), word(remote + 2), word(remote + 3)),
       port: word(remote + 4),
     },
-    bytes: bytesOf(words, record, word(packetField.sizeBytes)).slice(),
+    bytes: pooledCopy(bytesOf(words, record, word(packetField.sizeBytes))),
   };
   ring.release();
   return packet;

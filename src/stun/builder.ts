@@ -3,6 +3,7 @@
  * (RFC 8489 sections 5 and 14).
  */
 import assert from "node:assert/strict";
+import { pooledBytes, pooledCopy } from "../core/bytes.ts";
 import type { Digests } from "../core/digests.ts";
 import { fingerprintOf } from "./message.ts";
 import { encodeNumber } from "./values.ts";
@@ -22,7 +23,8 @@ import {
 export type IntegrityHash = "sha1" | "sha256";
 
 export class StunBuilder {
-  #bytes = new Uint8Array(128);
+  /** What is behind `#sizeBytes` may be anything. */
+  #bytes = pooledBytes(128);
   #sizeBytes = stunHeaderSizeBytes;
 
   constructor(messageClass: StunClass, method: number, transactionId: Uint8Array) {
@@ -38,6 +40,7 @@ export class StunBuilder {
     writeUint16(this.#bytes, start - 4, type);
     writeUint16(this.#bytes, start - 2, value.length);
     this.#bytes.set(value, start);
+    for (let at = start + value.length; at < this.#sizeBytes; at++) this.#bytes[at] = 0;
     return this;
   }
 
@@ -56,7 +59,7 @@ export class StunBuilder {
   }
 
   build(): Uint8Array {
-    return this.#headCounting(0).slice();
+    return pooledCopy(this.#headCounting(0));
   }
 
   /** What stands so far, with a header that counts `moreBytes` as well. */
@@ -68,7 +71,7 @@ export class StunBuilder {
   #grow(sizeBytes: number): void {
     assert.ok(sizeBytes - stunHeaderSizeBytes <= 0xffff, "a STUN message has at most 64 KiB");
     if (sizeBytes > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(sizeBytes, 2 * this.#bytes.length));
+      const larger = pooledBytes(Math.max(sizeBytes, 2 * this.#bytes.length));
       larger.set(this.#bytes);
       this.#bytes = larger;
     }

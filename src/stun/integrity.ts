@@ -1,5 +1,6 @@
 /** Message integrity and the keys for it (RFC 8489 sections 9 and 14). */
 import { Buffer } from "node:buffer";
+import { pooledCopy } from "../core/bytes.ts";
 import type { Digests } from "../core/digests.ts";
 import type { IntegrityHash } from "./builder.ts";
 import type { StunAttribute, StunMessage } from "./message.ts";
@@ -24,7 +25,7 @@ export function hasIntegrity(
   const { offset, value } = attribute;
   // The header counts up to the end of this attribute, whatever follows it.
   // A copy even of a Buffer, whose `slice` would not be one.
-  const head = new Uint8Array(message.bytes.subarray(0, offset));
+  const head = pooledCopy(message.bytes.subarray(0, offset));
   writeUint16(head, 2, offset + 4 + value.length - stunHeaderSizeBytes);
   if (hash === "sha1") return digests.isEqual(value, digests.hmacSha1(key, head));
   // MESSAGE-INTEGRITY-SHA256 may be cut to 16 bytes or more, in whole words (RFC 8489 section 14.6).

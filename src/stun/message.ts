@@ -66,11 +66,11 @@ export function attributeOf(message: StunMessage, type: number): Uint8Array | un
 
 /** What the sender demands to be understood and `known` does not have; each once, for UNKNOWN-ATTRIBUTES. */
 export function unknownRequired(message: StunMessage, known: ReadonlySet<number>): readonly number[] {
-  const unknown = new Set<number>();
+  const unknown: number[] = [];
   for (const { type } of message.attributes) {
-    if (isComprehensionRequired(type) && !known.has(type)) unknown.add(type);
+    if (isComprehensionRequired(type) && !known.has(type) && !unknown.includes(type)) unknown.push(type);
   }
-  return [...unknown];
+  return unknown;
 }
 
 function isStun(bytes: Uint8Array): boolean {

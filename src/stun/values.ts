@@ -103,11 +103,12 @@ function readMasked(value: Uint8Array, mask: Uint8Array): Endpoint | undefined {
 function encodeMasked(endpoint: Endpoint, mask: Uint8Array): Uint8Array {
   const isV4 = familyOf(endpoint.ip) === 4;
   const words = ipToWords(endpoint.ip);
-  const shown = isV4 ? words.slice(3) : words;
-  const bytes = new Uint8Array(4 + 4 * shown.length);
+  const first = isV4 ? 3 : 0;
+  const bytes = new Uint8Array(isV4 ? 8 : 20);
   bytes[1] = isV4 ? familyCodes.v4 : familyCodes.v6;
   writeUint16(bytes, 2, endpoint.port ^ readUint16(mask, 0));
-  for (const [index, word] of shown.entries()) {
+  for (let index = 0; first + index < 4; index++) {
+    const word = words[first + index] ?? 0;
     writeUint32(bytes, 4 + 4 * index, (word ^ readUint32(mask, 4 * index)) >>> 0);
   }
   return bytes;

@@ -53,13 +53,21 @@ class DatagramClient implements TurnClient {
   readonly transport = "udp";
   readonly remote: Endpoint;
   readonly local: Endpoint;
+  /** The listener's number. */
+  readonly socket: number;
   readonly worker: number;
 
-  constructor(remote: Endpoint, local: Endpoint, worker: number) {
+  constructor(remote: Endpoint, local: Endpoint, socket: number, worker: number) {
     this.remote = remote;
     this.local = local;
+    this.socket = socket;
     this.worker = worker;
   }
+}
+
+function datagramClient(client: TurnClient): DatagramClient {
+  assert.ok(client instanceof DatagramClient, "turn: a client that came by no listener of ours");
+  return client;
 }
 
 interface Owner {
@@ -157,8 +165,8 @@ export class WorkerCarrier implements TurnHome {
       this.#seats.of(client)?.seat.send(bytes, false);
       return;
     }
-    const socket = this.#numbers.get(formatEndpoint(from ?? client.local));
-    const worker = this.#workerOf(client);
+    const { socket: own, worker } = datagramClient(client);
+    const socket = from === undefined ? own : this.#numbers.get(formatEndpoint(from));
     const queue = this.#queues[worker];
     const hasRoom = queue !== undefined && queue.waitingCount < turnRepliesWaitingMax;
     if (socket === undefined || !hasRoom || bytes.length > packetSizeBytesMax) {
@@ -338,14 +346,11 @@ export class WorkerCarrier implements TurnHome {
       const seated = this.#seats.of(client);
       return seated === undefined ? nowhere : { socket: firstStream + seated.number, remote: undefined };
     }
-    return { socket: this.#numbers.get(formatEndpoint(client.local)) ?? -1, remote: client.remote };
+    return { socket: datagramClient(client).socket, remote: client.remote };
   }
 
   #workerOf(client: TurnClient): number {
-    if (client.transport === "udp") {
-      assert.ok(client instanceof DatagramClient, "turn: a client that came by no listener of ours");
-      return client.worker;
-    }
+    if (client.transport === "udp") return datagramClient(client).worker;
     const seated = this.#seats.of(client);
     const worker = seated?.worker ?? this.#relays.leastUsedWorker();
     if (seated !== undefined) seated.worker = worker;
@@ -397,7 +402,7 @@ export class WorkerCarrier implements TurnHome {
     }
     const local = this.#listeners[socket];
     if (local === undefined || remote.port === 0) return;
-    this.#parts.listener.handleMessage(new DatagramClient(remote, local, worker), bytes);
+    this.#parts.listener.handleMessage(new DatagramClient(remote, local, socket, worker), bytes);
   }
 }
 

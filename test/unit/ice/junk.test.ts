@@ -105,6 +105,6 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 function parseHead(bytes: Uint8Array, sizeBytes: number): StunMessage | undefined {
   const head = bytes.slice(0, sizeBytes);
-  new DataView(head.buffer).setUint16(2, sizeBytes - 20);
+  new DataView(head.buffer, head.byteOffset).setUint16(2, sizeBytes - 20);
   return parseStun(head);
 }

@@ -220,7 +220,7 @@ suite("stun: messages", (test) => {
     const cut = (type: number, hash: "sha1" | "sha256", sizeBytes: number): StunMessage => {
       const builder = new StunBuilder("request", 1, transactionId);
       const head = builder.build();
-      new DataView(head.buffer).setUint16(2, 4 + sizeBytes);
+      new DataView(head.buffer, head.byteOffset).setUint16(2, 4 + sizeBytes);
       const value = hash === "sha1" ? digests.hmacSha1(key, head) : digests.hmacSha256(key, head);
       return parsed(builder.add(type, value.subarray(0, sizeBytes)).build());
     };
@@ -325,13 +325,14 @@ suite("stun: hostile bytes", (test) => {
       const builder = new StunBuilder("request", 1, transactionId);
       for (const [type, value] of attributes) builder.add(type, value);
       const bytes = builder.build();
-      if (size !== null && bytes.length > 24) new DataView(bytes.buffer).setUint16(22, size);
+      if (size !== null && bytes.length > 24)
+        new DataView(bytes.buffer, bytes.byteOffset).setUint16(22, size);
       return bytes;
     });
     const raw = fc.uint8Array({ maxLength: 200 });
     const headed = raw.map((rest) => {
       const bytes = Uint8Array.from([...header, ...rest]);
-      new DataView(bytes.buffer).setUint16(2, Math.max(0, bytes.length - 20));
+      new DataView(bytes.buffer, bytes.byteOffset).setUint16(2, Math.max(0, bytes.length - 20));
       return bytes;
     });
     fc.assert(
