@@ -63,8 +63,11 @@ export const bioControl = { reset: 1, pending: 10, setEndOfData: 130 } as const;
 
 export const dtls12 = 0xfefd;
 
-/** SSL_OP_NO_QUERY_MTU, SSL_OP_NO_TICKET, SSL_OP_NO_COMPRESSION, SSL_OP_NO_RENEGOTIATION. */
-export const contextOptions = 0x1000 + 0x4000 + 0x2_0000 + 0x4000_0000;
+/**
+ * SSL_OP_NO_QUERY_MTU, SSL_OP_NO_TICKET, SSL_OP_NO_COMPRESSION, SSL_OP_CIPHER_SERVER_PREFERENCE (of groups too),
+ * SSL_OP_NO_RENEGOTIATION.
+ */
+export const contextOptions = 0x1000 + 0x4000 + 0x2_0000 + 0x40_0000 + 0x4000_0000;
 
 /** SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT. */
 export const demandCertificate = 3;
