@@ -186,15 +186,17 @@ function stream([fromIp, toIp]: readonly [string, string], port: number, from: S
 }
 
 async function teardown(calls: number, prefix: string): Promise<ControlResult> {
-  for (let index = 0; index < calls; index++) {
-    await ask({
-      command: "delete",
-      "call-id": `${prefix}-${index}`,
-      "from-tag": `a${index}`,
-      "delete-delay": 0,
-    });
-  }
+  for (let index = 0; index < calls; index++) await remove(prefix, index);
   return { kind: "teardown" };
+}
+
+async function remove(prefix: string, index: number): Promise<void> {
+  await ask({
+    command: "delete",
+    "call-id": `${prefix}-${index}`,
+    "from-tag": `a${index}`,
+    "delete-delay": 0,
+  });
 }
 
 /** Offer and answer pairs as fast as the relay answers, with `inFlight` calls under way at once. */
@@ -216,9 +218,11 @@ async function rate(pairs: number, inFlight: number, prefix: string): Promise<Co
 }
 
 const clients = new DtlsClients();
-let prepared: (() => Promise<void>)[] = [];
+let prepared: { readonly shake: () => Promise<void>; readonly close: () => Promise<void> }[] = [];
 
 async function prepareHandshakes(calls: number, prefix: string): Promise<ControlResult> {
+  // Calls of the round before would only use up sockets: many rounds are made.
+  for (const { close } of prepared) await close();
   prepared = [];
   for (let index = 0; index < calls; index++) {
     const socket = await clients.bind(benchNet.relayIp);
@@ -234,7 +238,13 @@ async function prepareHandshakes(calls: number, prefix: string): Promise<Control
       sdp: sdp(benchNet.partyIps[1], firstPartyPort + 2 * index),
     });
     const port = relayPort(answer);
-    prepared.push(() => clients.shake(socket, benchNet.relayIp, port));
+    prepared.push({
+      shake: () => clients.shake(socket, benchNet.relayIp, port),
+      close: async () => {
+        socket.close();
+        await remove(prefix, index);
+      },
+    });
   }
   return { kind: "prepared" };
 }
@@ -244,7 +254,7 @@ async function shakeAll(inFlight: number): Promise<ControlResult> {
   const waiting = prepared.values();
   const start = performance.now();
   const lane = async (): Promise<void> => {
-    for (const shake of waiting) await shake();
+    for (const { shake } of waiting) await shake();
   };
   await Promise.all(Array.from({ length: inFlight }, lane));
   return { kind: "handshakes", perSecond: prepared.length / ((performance.now() - start) / 1000) };
