@@ -238,6 +238,7 @@ export class Replays {
   #end(place: number): void {
     const last = --this.#count;
     this.#placeOf[this.#slotOf[place]!] = 0;
+    if (last === 0) this.#nextMs = Number.POSITIVE_INFINITY;
     if (place === last) return;
     this.#slotOf[place] = this.#slotOf[last]!;
     this.#stages[place] = this.#stages[last]!;

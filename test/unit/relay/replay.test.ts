@@ -123,6 +123,16 @@ suite("relay/replay", (test) => {
     assert.equal(lab.replay.packets, 10);
   });
 
+  test("a replay whose pair closes leaves nothing to be done", () => {
+    const lab = new Lab();
+    lab.speak(20);
+    lab.move(cellular, 0);
+    lab.tick();
+    assert.ok(lab.rig.core.nextDeadlineMs() <= lab.rig.nowMs + 1);
+    lab.rig.command({ kind: "close", at: { slot: 2, generation: 1 } });
+    assert.equal(lab.rig.core.nextDeadlineMs(), Number.POSITIVE_INFINITY);
+  });
+
   test("a late tick catches up, four at most", () => {
     const lab = new Lab();
     lab.speak(10);
