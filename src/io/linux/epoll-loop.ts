@@ -117,7 +117,9 @@ export class EpollLoop {
       isStopped = this.#wake(ready, nowMs);
       timeoutMs = this.#timeout(nowMs);
       if (this.#coalescer.isBusy) this.#coalescer.noteWork(this.#readClock() - clockMs);
-      const pauseUs = this.#coalescer.pauseUs(ready + this.#unreported, clockMs);
+      // Requests are main's work, and wait for it already.
+      const requests = this.#parts.turn?.worker.takeRequests() ?? 0;
+      const pauseUs = this.#coalescer.pauseUs(ready + this.#unreported - requests, clockMs);
       this.#unreported = 0;
       if (pauseUs > 0) {
         this.#parts.counters.worker[workerField.pauses]!++;

@@ -79,6 +79,7 @@ export class TurnWorker {
   #retired: Retired[] = [];
   #retiring: Retired[] = [];
   #owesWake = false;
+  #requests = 0;
   #hasCommands = false;
 
   constructor(parts: TurnWorkerParts) {
@@ -132,6 +133,13 @@ export class TurnWorker {
     if (sizeBytes > jumboSizeBytesMax) this.#count(turnReason.tooLarge);
     else if (socket < turnListenersMax) this.#fromClient(offset, sizeBytes, nowMs);
     else this.#fromPeer(offset, sizeBytes, nowMs);
+  }
+
+  /** How many requests went up to main since the last call. */
+  takeRequests(): number {
+    const requests = this.#requests;
+    this.#requests = 0;
+    return requests;
   }
 
   /** The kernel had nothing for us: a pending ICMP error, or a datagram with a bad checksum. */
@@ -254,8 +262,8 @@ export class TurnWorker {
     const isAdmitted = this.#path.isKnownClient()
       ? this.#gate.admitsClient(source, sourcePort)
       : this.#gate.admitsStranger(source);
-    if (isAdmitted) this.#writeUp(facts.socket, source, sourcePort, offset, sizeBytes);
-    else this.#count(turnReason.requestLimit);
+    if (!isAdmitted) this.#count(turnReason.requestLimit);
+    else if (this.#writeUp(facts.socket, source, sourcePort, offset, sizeBytes)) this.#requests++;
   }
 
   /** Into the ring, after the gate has said yes. */

@@ -298,6 +298,7 @@ suite("relay: requests of TURN clients", (test) => {
     const up = rig.requests();
     assert.equal(up.length, turnWaitingPerStrangerMax + 2);
     assert.deepEqual(up.at(-1)?.remote, client);
+    assert.deepEqual([rig.worker.takeRequests(), rig.worker.takeRequests()], [up.length, 0]);
     // What main has read makes room again.
     flood(rig, 1, () => "203.0.113.5:9");
     assert.equal(rig.requests().length, 1);
