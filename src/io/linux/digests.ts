@@ -1,6 +1,6 @@
 /**
  * HMACs by OpenSSL's SHA functions, through koffi: a third of what node's Hmac objects take, and no garbage that only
- * a finalizer gets rid of. A TURN allocation takes five of them.
+ * a finalizer gets rid of. A TURN allocation with a channel takes seven.
  */
 import type { Digests } from "../../core/digests.ts";
 import { Arena } from "./arena.ts";
