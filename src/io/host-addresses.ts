@@ -24,3 +24,15 @@ export function wildcardEndpoints(endpoint: Endpoint): readonly Endpoint[] {
     .filter((each) => familyOf(each) === familyOf(ip))
     .map((each) => ({ ip: each, port }));
 }
+
+/** Listens at each in turn, and says where: port 0 is chosen once, for all of them. Rejects as `open` does. */
+export async function listenAtEach(
+  endpoints: readonly Endpoint[],
+  open: (endpoint: Endpoint) => Endpoint | Promise<Endpoint>,
+): Promise<readonly Endpoint[]> {
+  const opened: Endpoint[] = [];
+  for (const { ip, port } of endpoints) {
+    opened.push(await open({ ip, port: port === 0 ? (opened[0]?.port ?? 0) : port }));
+  }
+  return opened;
+}

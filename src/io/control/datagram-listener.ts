@@ -3,7 +3,7 @@ import type { Socket } from "node:dgram";
 import { type Endpoint, familyOf, formatEndpoint } from "../../core/address.ts";
 import type { Logger } from "../../core/log.ts";
 import type { DirectUdp } from "../direct-udp.ts";
-import { wildcardEndpoints } from "../host-addresses.ts";
+import { listenAtEach, wildcardEndpoints } from "../host-addresses.ts";
 import { adoptUdp, bindUdp } from "../udp-socket.ts";
 import type { ControlListener, ListenerParts } from "./contract.ts";
 import { listenError } from "./listen-error.ts";
@@ -21,24 +21,21 @@ export async function openDatagramListener(
   parts: ListenerParts,
 ): Promise<ControlListener> {
   const sockets: ControlSocket[] = [];
-  const endpoints: Endpoint[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(sockets.map((socket) => socket.close()));
   };
   try {
-    for (const wanted of socketsFor(endpoint)) {
-      // Port 0 is chosen once, for all sockets.
-      const port = wanted.port === 0 ? (endpoints[0]?.port ?? 0) : wanted.port;
-      const socket = await ControlSocket.open({ ip: wanted.ip, port }, parts);
+    const endpoints = await listenAtEach(socketsFor(endpoint), async (wanted) => {
+      const socket = await ControlSocket.open(wanted, parts);
       sockets.push(socket);
-      endpoints.push({ ip: wanted.ip, port: socket.port });
-    }
+      return { ip: wanted.ip, port: socket.port };
+    });
+    for (const socket of sockets) socket.receive();
+    return { endpoints, close };
   } catch (error) {
     await close();
     throw listenError({ kind: "udp", endpoint }, error);
   }
-  for (const socket of sockets) socket.receive();
-  return { endpoints, close };
 }
 
 /** One endpoint for each socket a listener there has. Throws when a wildcard finds no address. */

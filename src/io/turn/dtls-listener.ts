@@ -23,7 +23,7 @@ import { type ClientHello, encodeHelloVerifyRequest, readDatagram } from "../../
 import type { TurnClient } from "../../turn/actions.ts";
 import { ChallengeRate } from "../../turn/challenge-rate.ts";
 import { systemDigests } from "../digests.ts";
-import { wildcardEndpoints } from "../host-addresses.ts";
+import { listenAtEach, wildcardEndpoints } from "../host-addresses.ts";
 import type { StreamHub } from "./contract.ts";
 import { DtlsClient } from "./dtls-client.ts";
 import type { DtlsServerEngine } from "./dtls-server.ts";
@@ -86,21 +86,18 @@ export class DtlsListeners {
   }
 
   /** Rejects with the system's error. */
-  async listen(endpoint: Endpoint): Promise<readonly Endpoint[]> {
-    const opened: Endpoint[] = [];
-    for (const { ip, port } of wildcardEndpoints(endpoint)) {
-      const wanted = port === 0 ? (opened[0]?.port ?? 0) : port;
-      const socket = await bindMedia({ ip, port: wanted }, listenerBufferBytes);
-      const local = { ip, port: socket.address().port };
+  listen(endpoint: Endpoint): Promise<readonly Endpoint[]> {
+    return listenAtEach(wildcardEndpoints(endpoint), async (wanted) => {
+      const socket = await bindMedia(wanted, listenerBufferBytes);
+      const local = { ip: wanted.ip, port: socket.address().port };
       const listener: Listener = { socket, local, clients: new Map() };
       this.#listeners.push(listener);
       socket.on("message", (bytes, { address, port: from }) => {
         const source = parseIp(address);
         if (source !== undefined && from !== 0) this.#receive(listener, { ip: source, port: from }, bytes);
       });
-      opened.push(local);
-    }
-    return opened;
+      return local;
+    });
   }
 
   /** For associations from now on. */

@@ -21,7 +21,7 @@ import type { DataCapacity, DataPlace } from "../../turn/data-plan.ts";
 import { dataHeaderSizeBytesMax } from "../../turn/indication.ts";
 import type { OwnPlaces } from "../../turn/own-places.ts";
 import { clientKeyOf } from "../../turn/request.ts";
-import { wildcardEndpoints } from "../host-addresses.ts";
+import { listenAtEach, wildcardEndpoints } from "../host-addresses.ts";
 import { randomWords } from "../random.ts";
 import {
   type BindOutcome,
@@ -89,19 +89,15 @@ export class MainCarrier implements TurnHome {
     this.#path = new DataPath({ arena: this.#arena, own, capacity, seed: randomWords(1)[0] ?? 0 });
   }
 
-  async listen(endpoint: Endpoint): Promise<readonly Endpoint[]> {
-    const opened: Endpoint[] = [];
-    for (const wanted of wildcardEndpoints(endpoint)) {
-      // Port 0 is chosen once, for all addresses.
-      const port = wanted.port === 0 ? (opened[0]?.port ?? 0) : wanted.port;
-      const socket = await bindMedia({ ip: wanted.ip, port }, listenerBufferBytes);
+  listen(endpoint: Endpoint): Promise<readonly Endpoint[]> {
+    return listenAtEach(wildcardEndpoints(endpoint), async (wanted) => {
+      const socket = await bindMedia(wanted, listenerBufferBytes);
       const local = { ip: wanted.ip, port: socket.address().port };
       const listener = this.#makeSocket(socket, local);
       this.#listeners.set(formatEndpoint(local), listener);
       socket.on("message", (bytes, source) => this.#fromListener(listener, bytes, source));
-      opened.push(local);
-    }
-    return opened;
+      return local;
+    });
   }
 
   bindRelay({ relay, ip, port }: RelayBinding, done: (outcome: BindOutcome) => void): void {

@@ -33,7 +33,7 @@ import type { ActionOf, AllocationId, RelayId, TurnClient } from "../../turn/act
 import { dataVerdict } from "../../turn/data-facts.ts";
 import type { DataPlace } from "../../turn/data-plan.ts";
 import { isSendIndication } from "../../turn/indication.ts";
-import { wildcardEndpoints } from "../host-addresses.ts";
+import { listenAtEach, wildcardEndpoints } from "../host-addresses.ts";
 import {
   type BindOutcome,
   type CarrierCounts,
@@ -108,13 +108,10 @@ export class WorkerCarrier implements TurnHome {
     driver.attach((worker) => this.#handleWake(worker));
   }
 
-  async listen(endpoint: Endpoint): Promise<readonly Endpoint[]> {
-    const opened: Endpoint[] = [];
-    for (const wanted of wildcardEndpoints(endpoint)) {
-      // Port 0 is chosen once, for all addresses.
-      const asked = wanted.port === 0 ? (opened[0]?.port ?? 0) : wanted.port;
+  listen(endpoint: Endpoint): Promise<readonly Endpoint[]> {
+    return listenAtEach(wildcardEndpoints(endpoint), (wanted) => {
       if (this.#listeners.length === turnListenersMax) throw listenError("EMFILE");
-      const bound = this.#parts.driver.bindListener({ ip: wanted.ip, port: asked });
+      const bound = this.#parts.driver.bindListener(wanted);
       if (!bound.ok) throw listenError(bound.reason);
       const local = { ip: wanted.ip, port: bound.port };
       const socket = this.#listeners.push(local) - 1;
@@ -123,9 +120,8 @@ export class WorkerCarrier implements TurnHome {
       for (const [worker, handle] of bound.handles.entries()) {
         this.#submit(worker, { kind: "adopt", socket, handle, isV6, isWatched: true });
       }
-      opened.push(local);
-    }
-    return opened;
+      return local;
+    });
   }
 
   bindRelay({ relay, ip, port, client }: RelayBinding, done: (outcome: BindOutcome) => void): void {
