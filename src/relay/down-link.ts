@@ -43,6 +43,11 @@ export class DownLink {
     return false;
   }
 
+  /** Sends all there is: a ring's worth. */
+  sendAll(): void {
+    while (this.send());
+  }
+
   /** From the slot's socket to where main says; the slot's target stays. */
   #sendOne(at: number): void {
     const { ring, arena, offset, slots, sockets, rules, gate } = this.#parts;

@@ -287,6 +287,8 @@ export class WorkerCore {
     const isPairs = this.#slots.securities[slot >>> 1] !== securityCode.dtls;
     const isOtherSend = this.#protection.setKeys(slot, keys, nowMs);
     if (words[at + commandField.source + 4] !== 0) {
+      // The flight that ends the handshake is in the ring already. What waits for the keys must not overtake it.
+      this.#down.sendAll();
       this.#readSource(slot, words, at);
       this.#policy.dtlsVerified(this.forwarder.facts, nowMs);
     }

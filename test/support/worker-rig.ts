@@ -127,6 +127,8 @@ export class WorkerRig {
   readonly #targets = new Map<number, string>();
   /** What `sendTo` was given, with its destination. */
   readonly sentTo: { readonly slot: number; readonly to: string; readonly bytes: Buffer }[] = [];
+  /** Which of the two each send was, in their order. */
+  readonly sendOrder: ("send" | "sendTo")[] = [];
   readonly sockets: string[] = [];
   readonly counters: CounterMemory;
   readonly capacitySlots: number;
@@ -187,6 +189,7 @@ export class WorkerRig {
       send: (slot, offset, sizeBytes) => this.#send(slot, offset, sizeBytes),
       sendTo: (slot, offset, sizeBytes, ip0, ip1, ip2, ip3, port) => {
         const to = formatEndpoint({ ip: ipFromWords(ip0, ip1, ip2, ip3), port });
+        this.sendOrder.push("sendTo");
         this.sentTo.push({ slot, to, bytes: Buffer.from(this.arena.slice(offset, offset + sizeBytes)) });
         return this.sendOutcome;
       },
@@ -290,6 +293,7 @@ export class WorkerRig {
 
   #send(slot: number, offset: number, sizeBytes: number): number {
     if (this.keepsSent) {
+      this.sendOrder.push("send");
       const to = this.#targets.get(slot) ?? "nowhere";
       this.sent.push({ slot, to, bytes: Buffer.from(this.arena.slice(offset, offset + sizeBytes)) });
     }

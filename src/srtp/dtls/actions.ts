@@ -5,7 +5,10 @@ import type { SrtpKey } from "../../core/plan/security.ts";
 
 export type DtlsAction =
   | { readonly kind: "send"; readonly to: Endpoint; readonly bytes: Uint8Array }
-  /** The handshake ended with a certificate that SDP named; told once. `source` is proven by it. */
+  /**
+   * The handshake ended with a certificate that SDP named; told once, behind the last flight: without it the peer can
+   * make nothing of our media. `source` is proven by it.
+   */
   | {
       readonly kind: "connected";
       readonly source: Endpoint;

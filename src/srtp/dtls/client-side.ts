@@ -153,7 +153,7 @@ export class ClientSide implements AssociationSide {
       return [...flight, ...this.#failures.tell(outcome.reason)];
     }
     this.#isConnected = true;
-    return [connected(remote, outcome.keying, "client"), ...flight];
+    return [...flight, connected(remote, outcome.keying, "client")];
   }
 
   /** Silence has lasted long enough; a quick failure would be repeated as quickly. */

@@ -219,7 +219,7 @@ export class ServerSide implements AssociationSide {
     this.#candidates = [];
     this.#established = handshake;
     this.#isConnected = true;
-    return [connected(handshake.remote, outcome.keying, "server"), ...flight];
+    return [...flight, connected(handshake.remote, outcome.keying, "server")];
   }
 
   #drop(candidate: Candidate): void {

@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import {
   heldAgeMsMax,
   heldPacketsPerEgressMax,
+  packetsDownPerTurnMax,
   srtpNewSsrcsBurstMax,
   srtpNewSsrcsPerSecMax,
   srtpSsrcsSentMax,
@@ -26,6 +27,7 @@ import {
   passed,
   phoneA,
   phoneB,
+  realRig,
   reasons,
   sdes,
   sentBytes,
@@ -328,6 +330,16 @@ suite("relay: keys that are still to come", (test) => {
       [...Array(heldPacketsPerEgressMax).keys()].map((each) => rtpPacket(7, each + 3)),
     );
     assert.equal(readPair(rig.counters, 2, rig.capacitySlots).rtp.packetsOut, heldPacketsPerEgressMax);
+  });
+
+  test("what waited for the keys of a handshake leaves behind its last flight", () => {
+    const rig = facing({}, { security: dtls }, realRig(2 * packetsDownPerTurnMax));
+    rig.receive(0, rtpPacket(7, 1), phoneA);
+    // More than a turn's worth, for whichever socket.
+    const flights = packetsDownPerTurnMax + 8;
+    for (let each = 0; each < flights; each++) assert(rig.handDown(2, phoneB, Buffer.from("Finished")));
+    keys(rig, 2, [fromB], toB, phoneB);
+    assert.deepEqual(rig.sendOrder, [...Array<string>(flights).fill("sendTo"), "send"]);
   });
 
   test("large packets that waited are protected where there is room for the tag", () => {

@@ -77,11 +77,11 @@ suite("dtls server", (test) => {
     });
   });
 
-  test("keys come before the last flight, so that no answer to it can meet a worker without them", () => {
+  test("keys come behind the last flight, so that no media can reach the peer before it", () => {
     const { house, server } = serverRig();
     server.handlePacket(at(0), place(phone), clientHello(101), true);
     const last = server.handlePacket(at(1), place(phone), certificateOf(101), true);
-    assert.deepEqual(kinds(last), ["connected", "send"]);
+    assert.deepEqual(kinds(last), ["send", "connected"]);
     assert.equal(house.counts.failures, 0);
   });
 
@@ -96,8 +96,8 @@ suite("dtls server", (test) => {
     assert.equal(house.counts.failures, 2);
     server.handlePacket(at(5), place("192.0.2.8:9"), clientHello(101), true);
     assert.deepEqual(kinds(server.handlePacket(at(5), place("192.0.2.8:9"), certificateOf(101), true)), [
-      "connected",
       "send",
+      "connected",
     ]);
   });
 
@@ -128,8 +128,8 @@ suite("dtls server", (test) => {
     const source = place("203.0.113.9:5");
     assert.deepEqual(comeWithCookie(server, 0, "203.0.113.9:5", 101), ["send"]);
     assert.deepEqual(kinds(server.handlePacket(at(1), source, certificateOf(101), false)), [
-      "connected",
       "send",
+      "connected",
     ]);
   });
 
@@ -162,8 +162,8 @@ suite("dtls server", (test) => {
     assert.deepEqual(comeWithCookie(server, 3_000, "203.0.113.12:1", 8), ["send"]);
     assert.equal(engine.connections.length, 4);
     assert.deepEqual(kinds(server.handlePacket(at(3_001), place(phone), certificateOf(101), true)), [
-      "connected",
       "send",
+      "connected",
     ]);
   });
 
@@ -178,8 +178,8 @@ suite("dtls server", (test) => {
     assert.deepEqual(kinds(server.handlePacket(at(3_100), place(phone), clientHello(101), true)), ["send"]);
     assert.equal(engine.connections.length, 4);
     assert.deepEqual(kinds(server.handlePacket(at(3_101), place(phone), certificateOf(101), true)), [
-      "connected",
       "send",
+      "connected",
     ]);
   });
 
@@ -275,8 +275,8 @@ suite("dtls server", (test) => {
     server.handlePacket(at(0), place(phone), clientHello(101), true);
     assert.deepEqual(server.handlePacket(at(1), place("192.0.2.99:7"), certificateOf(101), false), []);
     const actions = server.handlePacket(at(1), place("192.0.2.8:7"), certificateOf(101), true);
-    assert.deepEqual(kinds(actions), ["connected", "send"]);
-    assert(actions[0]?.kind === "connected" && actions[0].source.ip === "192.0.2.8");
+    assert.deepEqual(kinds(actions), ["send", "connected"]);
+    assert(actions[1]?.kind === "connected" && actions[1].source.ip === "192.0.2.8");
   });
 
   test("once connected: the last flight again on demand, a new ClientHello changes nothing, then all is freed", () => {
