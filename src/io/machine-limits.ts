@@ -37,7 +37,8 @@ export function machineWarnings(needs: Needs): readonly string[] {
   return warnings;
 }
 
-function descriptorLimit(): number | undefined {
+/** RLIMIT_NOFILE; undefined where the system does not tell. */
+export function descriptorLimit(): number | undefined {
   const soft = /^Max open files\s+(\d+)/m.exec(read("/proc/self/limits"))?.[1];
   return soft === undefined ? undefined : Number(soft);
 }

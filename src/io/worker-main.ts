@@ -18,11 +18,15 @@ import { Arena } from "./linux/arena.ts";
 import { EpollLoop, loopBytes, type TurnPart } from "./linux/epoll-loop.ts";
 import { EpollSockets, socketsBytes } from "./linux/epoll-sockets.ts";
 import { TurnSockets, turnSocketsBytes } from "./linux/turn-sockets.ts";
+import { descriptorLimit } from "./machine-limits.ts";
 import { openPacketCrypto } from "./packet-crypto.ts";
 import { randomWords } from "./random.ts";
 import { RingReader, RingWriter } from "./ring.ts";
 import { srtpEngineBytes } from "./srtp-engine.ts";
 import { sourceOptions, type WorkerSetup } from "./worker-setup.ts";
+
+/** Of the descriptors the process may have, those that the workers' second sockets may reach into. */
+const descriptorShare = 0.8;
 
 /** Folds what V8 says about collections into the worker's counters, then listens anew. */
 class CollectionWatch {
@@ -92,7 +96,7 @@ async function run(setup: WorkerSetup): Promise<void> {
       srtpEngineBytes +
       replayBytes,
   );
-  const sockets = new EpollSockets(arena, setup.capacitySlots);
+  const sockets = new EpollSockets(arena, setup.capacitySlots, descriptorShare * (descriptorLimit() ?? 0));
   const commands = new RingReader(setup.commands, commandWords);
   const events = new RingWriter(setup.events, eventWords);
   const holdBase = arena.reserve(holdStoreBytes);

@@ -193,12 +193,12 @@ export class Phone {
     });
   }
 
-  static open(ip: string): Promise<Phone> {
+  static open(ip: string, port = 0): Promise<Phone> {
     return new Promise((resolve, reject) => {
       const isV6 = familyOf(ip as IpAddress) === 6;
       const socket = createSocket({ type: isV6 ? "udp6" : "udp4", recvBufferSize: 1 << 20 });
       socket.once("error", reject);
-      socket.bind(0, ip, () => {
+      socket.bind(port, ip, () => {
         resolve(new Phone(socket, { ip: ip as IpAddress, port: socket.address().port }));
       });
     });

@@ -16,7 +16,7 @@ import type { DataFacts } from "../../turn/data-facts.ts";
 import type { RingReader, RingWriter } from "../ring.ts";
 import type { Arena } from "./arena.ts";
 import { Coalescer } from "./coalescer.ts";
-import { type EpollSockets, isInet } from "./epoll-sockets.ts";
+import { type EpollSockets, isInet, secondBit } from "./epoll-sockets.ts";
 import {
   type BoxedNumbers,
   clockGettime,
@@ -43,6 +43,10 @@ export interface TurnPart {
 const eventsMax = 256;
 /** Datagrams read per report when the list of reports is full. */
 const readsWhenBehind = 4;
+/** Each costs some ten system calls. */
+const connectsPerTurn = 4;
+/** As many as a receive buffer may hold of speech; beyond them order is not kept. */
+const readsBeforeSecondMax = 256;
 /** A new time is a new object, the only one a wake-up makes; under load most wake-ups do without. */
 const clockStepMs = 0.1;
 /** Main and the watchdog want a sign of life at least this often. */
@@ -143,6 +147,7 @@ export class EpollLoop {
       this.#parts.turn?.worker.drain(nowMs);
     }
     if (isStopped) this.#parts.turn?.worker.closeAll();
+    else this.#connectBusy(nowMs);
     core.tick(nowMs);
     this.#tellMain(isStopped);
     if (nowMs >= this.#nextSecondMs) {
@@ -173,20 +178,40 @@ export class EpollLoop {
       this.#parts.commands.acknowledgeWake();
     } else if (slot < wakeSlot) {
       this.#receiveTurn(socketOfEpollName(slot), readsMax, nowMs);
-    } else if (this.#parts.core.isOpen(slot, this.#view.getInt32(at + 4, true))) {
-      let reads = 0;
-      while (reads < readsMax && this.#receive(slot, reads, nowMs)) reads++;
+    } else if (this.#parts.core.isOpen(slot & ~secondBit, this.#view.getInt32(at + 4, true))) {
+      this.#receiveSome(slot, readsMax, nowMs);
     } else {
       this.#parts.core.forwarder.countReceiveTrouble(reason.staleWakeup);
     }
   }
 
+  /** Second sockets for slots that have become busy, a few a turn. */
+  #connectBusy(nowMs: number): void {
+    const { sockets } = this.#parts;
+    for (let count = 0; count < connectsPerTurn; count++) {
+      const slot = sockets.takeBusy();
+      if (slot < 0) return;
+      if (!sockets.connect(slot)) continue;
+      const first = sockets.descriptors[slot]!;
+      let reads = 1;
+      while (reads <= readsBeforeSecondMax && this.#receive(slot, first, reads, nowMs)) reads++;
+    }
+  }
+
+  #receiveSome(name: number, readsMax: number, nowMs: number): void {
+    const { descriptors, seconds } = this.#parts.sockets;
+    const slot = name & ~secondBit;
+    const fd = (name === slot ? descriptors : seconds)[slot]!;
+    let reads = 0;
+    while (reads < readsMax && this.#receive(slot, fd, reads, nowMs)) reads++;
+  }
+
   /** Reads one datagram, the `reads`-th of this report; false when there was none. */
-  #receive(slot: number, reads: number, nowMs: number): boolean {
+  #receive(slot: number, fd: number, reads: number, nowMs: number): boolean {
     const view = this.#view;
     const { sockets, core } = this.#parts;
     const source = this.#source;
-    const sizeBytes = this.#read(sockets.descriptors[slot]!);
+    const sizeBytes = this.#read(fd);
     if (sizeBytes < 0) {
       // After the first read: the queue is empty. Else a pending ICMP error or a datagram with a bad checksum: the
       // socket is as good as before.

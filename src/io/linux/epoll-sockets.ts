@@ -1,7 +1,11 @@
-/** A worker's sockets on Linux: descriptors in an epoll set, one prepared target address per slot. */
+/**
+ * A worker's sockets on Linux: descriptors in an epoll set, one prepared target address per slot. A busy slot has two
+ * (`connected-sockets.ts`); the set names the second one by its slot and `secondBit`.
+ */
 import { jumboSizeBytesMax, packetHeadroomBytes, packetTailroomBytes } from "../../core/limits.ts";
 import { type SocketPort, sendCode } from "../../relay/driver.ts";
 import type { Arena } from "./arena.ts";
+import { ConnectedSockets } from "./connected-sockets.ts";
 import {
   addressFamily,
   type BoxedNumbers,
@@ -21,12 +25,17 @@ import { writeSocketAddress } from "./sockets.ts";
 /** Entries of the numbers given to sendto. */
 const boxed = { packet: 1, target: 2 } as const;
 
+/** Of the number under which the epoll set knows a slot's second socket. */
+export const secondBit = 1 << 30;
+
 const sendFlags = messageFlag.dontwait | messageFlag.nosignal;
 
 export class EpollSockets implements SocketPort {
   readonly epoll: number;
   /** By slot; 0 is no socket (descriptor 0 is standard input). */
   readonly descriptors: Int32Array;
+  /** The same of second sockets. */
+  readonly seconds: Int32Array;
   readonly #arena: Arena;
   /** Where in the arena the loop receives; sending from there is the common case. */
   readonly packetOffset: number;
@@ -35,8 +44,13 @@ export class EpollSockets implements SocketPort {
   readonly #target: number;
   readonly #targets: number;
   readonly #isV6: Uint8Array;
+  readonly #generations: Int32Array;
+  readonly #connected: ConnectedSockets;
+  /** Of those. */
+  readonly #current: Int32Array;
 
-  constructor(arena: Arena, capacitySlots: number) {
+  /** `descriptorMax`: above it none is taken for a second socket. */
+  constructor(arena: Arena, capacitySlots: number, descriptorMax: number) {
     this.#arena = arena;
     this.packetOffset =
       arena.reserve(packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes) + packetHeadroomBytes;
@@ -46,6 +60,10 @@ export class EpollSockets implements SocketPort {
     this.#targets = arena.reserve(capacitySlots * socketAddress.slotBytes);
     this.descriptors = new Int32Array(capacitySlots);
     this.#isV6 = new Uint8Array(capacitySlots);
+    this.#generations = new Int32Array(capacitySlots);
+    this.#connected = new ConnectedSockets(capacitySlots, descriptorMax);
+    this.seconds = this.#connected.descriptors;
+    this.#current = this.#connected.current;
     this.epoll = epollCreate(epoll.cloexec);
     if (this.epoll < 0) throw new Error(`epoll_create1: ${errnoName(errno())}`);
   }
@@ -70,38 +88,64 @@ export class EpollSockets implements SocketPort {
   adopt(slot: number, generation: number, handle: number, isV6: boolean): boolean {
     this.descriptors[slot] = handle;
     this.#isV6[slot] = isV6 ? 1 : 0;
+    this.#generations[slot] = generation;
     return this.watch(handle, slot, generation);
   }
 
   /** Closing a descriptor takes it out of the epoll set. */
   release(slot: number): void {
+    this.#connected.release(slot);
     close(this.descriptors[slot]!);
     this.descriptors[slot] = 0;
+  }
+
+  /** A slot that is to have a second socket (`connect`), or -1. */
+  takeBusy(): number {
+    return this.#connected.takeDue();
+  }
+
+  /**
+   * Connects a second socket to where the slot sends; it sends from now on. False: the slot goes on without. What came
+   * to the first socket has to be read before the next wait, or later packets would overtake it.
+   */
+  connect(slot: number): boolean {
+    const isV6 = this.#isV6[slot] === 1;
+    const target = this.#arena.address + this.#targets + slot * socketAddress.slotBytes;
+    const made = this.#connected.connect(slot, this.descriptors[slot]!, isV6, target, addressBytes(isV6));
+    if (made > 0 && !this.watch(made, slot | secondBit, this.#generations[slot]!)) {
+      this.#connected.abandon(slot);
+      return false;
+    }
+    return made >= 0;
   }
 
   setTarget(slot: number, ip0: number, ip1: number, ip2: number, ip3: number, port: number): boolean {
     const isV6 = this.#isV6[slot] === 1;
     const isMapped = ip0 === 0 && ip1 === 0 && ip2 === 0xffff;
     if (isMapped === isV6) return false;
+    const { view } = this.#arena;
     const at = this.#targets + slot * socketAddress.slotBytes;
-    writeSocketAddress(this.#arena.view, at, isV6, ip0, ip1, ip2, ip3, port);
+    const sizeBytes = writeSocketAddress(view, this.#target, isV6, ip0, ip1, ip2, ip3, port);
+    if (copyIfOther(view, this.#target, at, sizeBytes)) this.#connected.leave(slot);
     return true;
   }
 
   send(slot: number, offset: number, sizeBytes: number): number {
     const { view, address } = this.#arena;
-    const isV6 = this.#isV6[slot] === 1;
-    const targetBytes = isV6 ? socketAddress.inet6Bytes : socketAddress.inetBytes;
-    // Copied to one place, whose address is boxed already; the targets' own addresses are not.
-    const from = this.#targets + slot * socketAddress.slotBytes;
-    for (let at = 0; at < targetBytes; at += 4) {
-      view.setInt32(this.#target + at, view.getInt32(from + at, true), true);
-    }
-    const fd = this.descriptors[slot]!;
     const packet = offset === this.packetOffset ? this.#boxed[boxed.packet]! : address + offset;
+    const second = this.#current[slot]!;
+    if (second !== 0) {
+      if (sendto(second, packet, sizeBytes, sendFlags, 0, 0) >= 0) return sendCode.sent;
+      return this.#sendAgain(second, packet, sizeBytes, 0, 0);
+    }
+    const targetBytes = addressBytes(this.#isV6[slot] === 1);
+    // Copied to one place, whose address is boxed already; the targets' own addresses are not.
+    copyIfOther(view, this.#targets + slot * socketAddress.slotBytes, this.#target, targetBytes);
+    this.#connected.noteSent(slot);
+    const fd = this.descriptors[slot]!;
     const target = this.#boxed[boxed.target]!;
     if (sendto(fd, packet, sizeBytes, sendFlags, target, targetBytes) >= 0) return sendCode.sent;
-    return this.#sendAgain(fd, packet, sizeBytes, targetBytes);
+    return this.#sendAgain(fd, packet, sizeBytes, target, targetBytes);
   }
 
   sendTo(
@@ -123,16 +167,14 @@ export class EpollSockets implements SocketPort {
     const packet = address + offset;
     const target = this.#boxed[boxed.target]!;
     if (sendto(fd, packet, sizeBytes, sendFlags, target, targetBytes) >= 0) return sendCode.sent;
-    return this.#sendAgain(fd, packet, sizeBytes, targetBytes);
+    return this.#sendAgain(fd, packet, sizeBytes, target, targetBytes);
   }
 
   /** ECONNREFUSED is an ICMP error of an earlier packet and is gone once reported: the same send works now. */
-  #sendAgain(fd: number, packet: number, sizeBytes: number, targetBytes: number): number {
+  #sendAgain(fd: number, packet: number, sizeBytes: number, target: number, targetBytes: number): number {
     let code = errno();
     if (code === error.ECONNREFUSED || code === error.EINTR) {
-      if (sendto(fd, packet, sizeBytes, sendFlags, this.#boxed[boxed.target]!, targetBytes) >= 0) {
-        return sendCode.sentOnRetry;
-      }
+      if (sendto(fd, packet, sizeBytes, sendFlags, target, targetBytes) >= 0) return sendCode.sentOnRetry;
       code = errno();
     }
     return code === error.EAGAIN || code === error.ENOBUFS ? sendCode.queueFull : sendCode.failed;
@@ -148,6 +190,21 @@ export function socketsBytes(capacitySlots: number): number {
     packetTailroomBytes +
     256
   );
+}
+
+function addressBytes(isV6: boolean): number {
+  return isV6 ? socketAddress.inet6Bytes : socketAddress.inetBytes;
+}
+
+/** Makes the address at `to` the one at `from`; false if it is already. */
+function copyIfOther(view: DataView, from: number, to: number, sizeBytes: number): boolean {
+  let isOther = false;
+  for (let at = 0; at < sizeBytes; at += 4) {
+    const word = view.getInt32(from + at, true);
+    isOther ||= view.getInt32(to + at, true) !== word;
+    view.setInt32(to + at, word, true);
+  }
+  return isOther;
 }
 
 /** For reading a received address: family of the bytes at `at`. */

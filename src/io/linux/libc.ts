@@ -25,11 +25,15 @@ function declare(prototype: string): Call {
 export const socket = declare("int socket(int, int, int)");
 /** bind(fd, address, addressBytes) */
 export const bind = declare("int bind(int, uintptr_t, uint32_t)");
+/** connect(fd, address, addressBytes) */
+export const connect = declare("int connect(int, uintptr_t, uint32_t)");
 export const close = declare("int close(int)");
 /** fcntl(fd, command, argument) */
 export const fcntl = declare("int fcntl(int, int, int)");
 /** getsockname(fd, address, addressBytes) */
 export const getsockname = declare("int getsockname(int, uintptr_t, uintptr_t)");
+/** getsockopt(fd, level, name, value, valueBytes) */
+export const getsockopt = declare("int getsockopt(int, int, int, uintptr_t, uintptr_t)");
 /** setsockopt(fd, level, name, value, valueBytes) */
 export const setsockopt = declare("int setsockopt(int, int, int, uintptr_t, uint32_t)");
 export const epollCreate = declare("int epoll_create1(int)");

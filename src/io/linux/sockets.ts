@@ -9,6 +9,7 @@ import {
   errno,
   error,
   getsockname,
+  getsockopt,
   option,
   setsockopt,
   socket,
@@ -17,7 +18,7 @@ import {
 } from "./libc.ts";
 
 /** Half a second of 4 Mbit/s video; the kernel's default loses packets while a worker pauses. */
-const receiveBufferBytes = 256 * 1024;
+export const receiveBufferBytes = 256 * 1024;
 
 /** Writes a socket address; the words are `ipToWords`'s, IPv4 as ::ffff:a.b.c.d. Returns its size. */
 export function writeSocketAddress(
@@ -53,10 +54,15 @@ export class SocketCalls {
   readonly #arena = new Arena(1);
   readonly #address = this.#arena.reserve(socketAddress.slotBytes);
   readonly #value = this.#arena.reserve(4);
+  readonly #valueBytes = this.#arena.reserve(4);
 
   /** A descriptor that does not block, or the negative error number. IPv6 sockets are of IPv6 alone. */
   open(ip: IpAddress, type: number): number {
-    const isV6 = familyOf(ip) === 6;
+    return this.openOf(familyOf(ip) === 6, type);
+  }
+
+  /** The same, by family. */
+  openOf(isV6: boolean, type: number): number {
     const domain = isV6 ? addressFamily.inet6 : addressFamily.inet;
     const fd = socket(domain, type | socketType.nonblock | socketType.cloexec, 0);
     if (fd < 0) return -errno();
@@ -67,6 +73,24 @@ export class SocketCalls {
   set(fd: number, level: number, name: number, value: number): void {
     this.#arena.view.setInt32(this.#value, value, true);
     setsockopt(fd, level, name, this.#arena.address + this.#value, 4);
+  }
+
+  /** The option's value, or 0 if the system does not tell. */
+  get(fd: number, level: number, name: number): number {
+    const { view, address } = this.#arena;
+    view.setInt32(this.#value, 0, true);
+    view.setInt32(this.#valueBytes, 4, true);
+    getsockopt(fd, level, name, address + this.#value, address + this.#valueBytes);
+    return view.getInt32(this.#value, true);
+  }
+
+  /** Binds a socket where another is bound already; both must have SO_REUSEPORT. False, and errno tells why. */
+  bindBeside(fd: number, other: number): boolean {
+    const { view, address } = this.#arena;
+    const name = address + this.#address;
+    view.setInt32(this.#valueBytes, socketAddress.slotBytes, true);
+    if (getsockname(other, name, address + this.#valueBytes) !== 0) return false;
+    return bind(fd, name, view.getInt32(this.#valueBytes, true)) === 0;
   }
 
   /** The descriptor, or the negative error number; then it is closed. */
@@ -83,8 +107,8 @@ export class SocketCalls {
   /** The port a socket has, or 0 if the system does not tell. */
   portOf(fd: number): number {
     const { view, address } = this.#arena;
-    view.setInt32(this.#value, socketAddress.slotBytes, true);
-    if (getsockname(fd, address + this.#address, address + this.#value) !== 0) return 0;
+    view.setInt32(this.#valueBytes, socketAddress.slotBytes, true);
+    if (getsockname(fd, address + this.#address, address + this.#valueBytes) !== 0) return 0;
     return view.getUint16(this.#address + socketAddress.port);
   }
 }

@@ -1,0 +1,229 @@
+/** Busy ports on Linux have a second socket, connected to where they send; nobody must notice. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import type { Endpoint } from "../../src/core/address.ts";
+import type { PairSettings } from "../../src/core/plan/plan.ts";
+import { ConnectedSockets } from "../../src/io/linux/connected-sockets.ts";
+import { close } from "../../src/io/linux/libc.ts";
+import { SocketBinder } from "../../src/io/linux/sockets.ts";
+import { Phone, RelayRig, rtpPacket, settingsAt, until } from "../support/relay-rig.ts";
+import { suite } from "../support/suite.ts";
+
+/** Packets to one place after which a port surely has its second socket. */
+const enough = 40;
+
+interface Socket {
+  readonly port: number;
+  /** 0: not connected. */
+  readonly remotePort: number;
+}
+
+/** What the kernel has at a local port. */
+function socketsAt(port: number, family: 4 | 6 = 4): readonly Socket[] {
+  const table = readFileSync(family === 6 ? "/proc/self/net/udp6" : "/proc/self/net/udp", "latin1");
+  const portOf = (field = ""): number => Number.parseInt(field.split(":")[1] ?? "", 16);
+  return table
+    .trim()
+    .split("\n")
+    .slice(1)
+    .map((row) => row.trim().split(/\s+/))
+    .map(([, local, remote]) => ({ port: portOf(local), remotePort: portOf(remote) }))
+    .filter((each) => each.port === port);
+}
+
+function remotePortsAt(port: number, family: 4 | 6 = 4): readonly number[] {
+  return socketsAt(port, family)
+    .map(({ remotePort }) => remotePort)
+    .sort((a, b) => a - b);
+}
+
+const sequencesOf = ({ heard }: Phone): readonly number[] => heard.map((bytes) => bytes.readUInt16BE(2));
+
+class Call {
+  readonly a: Phone;
+  readonly b: Phone;
+  /** What the pair of each is, where it is sent to. */
+  readonly pairs: readonly [Awaited<ReturnType<RelayRig["open"]>>, Awaited<ReturnType<RelayRig["open"]>>];
+  #sequence = 0;
+
+  private constructor(a: Phone, b: Phone, pairs: Call["pairs"]) {
+    this.a = a;
+    this.b = b;
+    this.pairs = pairs;
+  }
+
+  static async start(rig: RelayRig, family: 4 | 6 = 4, ips?: readonly [string, string]): Promise<Call> {
+    const loopback = family === 6 ? "::1" : "127.0.0.1";
+    const a = await Phone.open(ips?.[0] ?? loopback);
+    const b = await Phone.open(ips?.[1] ?? loopback);
+    const pairs = [await rig.open(family), await rig.open(family)] as const;
+    rig.configure(pairs[0].pair, settingsOf(a.endpoint, { peer: pairs[1].pair }));
+    rig.configure(pairs[1].pair, settingsOf(b.endpoint, { peer: pairs[0].pair }));
+    return new Call(a, b, pairs);
+  }
+
+  get portA(): number {
+    return this.pairs[0].local.rtp.port;
+  }
+
+  get portB(): number {
+    return this.pairs[1].local.rtp.port;
+  }
+
+  /** Both speak, one packet each at a time; `mobile` in place of b. */
+  async speak(packets: number, paceMs: number, mobile: Phone | undefined): Promise<void> {
+    for (let each = 0; each < packets; each++) {
+      const sequence = ++this.#sequence;
+      await this.a.send(rtpPacket(7, sequence), this.pairs[0].local.rtp);
+      await mobile?.send(rtpPacket(9, sequence), this.pairs[1].local.rtp);
+      await new Promise((resolve) => setTimeout(resolve, paceMs));
+    }
+  }
+
+  get last(): number {
+    return this.#sequence;
+  }
+
+  close(): void {
+    this.a.close();
+    this.b.close();
+  }
+}
+
+function settingsOf(rtp: Endpoint, own: Partial<PairSettings>): PairSettings {
+  return settingsAt(rtp, { ...rtp, port: rtp.port + 1 }, own);
+}
+
+const oneTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
+
+suite("relay: second sockets of busy ports", (test) => {
+  for (const family of [4, 6] as const) {
+    test(`a busy port gets one; every packet arrives, in order, before and after, IPv${family}`, async () => {
+      const rig = await RelayRig.start({ driver: "epoll" });
+      const call = await Call.start(rig, family);
+      await call.speak(5, 1, call.b);
+      assert.deepEqual(remotePortsAt(call.portA, family), [0]);
+      await call.speak(3 * enough, 1, call.b);
+      await until(() => call.b.heard.length === call.last && call.a.heard.length === call.last, "all");
+      assert.deepEqual(sequencesOf(call.a), oneTo(call.last));
+      assert.deepEqual(sequencesOf(call.b), oneTo(call.last));
+      assert.deepEqual(remotePortsAt(call.portA, family), [0, call.a.endpoint.port]);
+      assert.deepEqual(remotePortsAt(call.portB, family), [0, call.b.endpoint.port]);
+      assert.deepEqual(remotePortsAt(call.portA + 1, family), [0], "RTCP has one socket");
+      for (const { pair } of call.pairs) await rig.close(pair);
+      assert.deepEqual(remotePortsAt(call.portA, family), []);
+      await rig.relay.stop();
+      assert.deepEqual(rig.faults, []);
+      call.close();
+    });
+  }
+
+  test("everybody else is heard at the first socket: strangers are refused, and a phone that moves is followed", async () => {
+    const rig = await RelayRig.start({ driver: "epoll" });
+    const call = await Call.start(rig, 4, ["127.0.0.1", "127.0.0.2"]);
+    const stranger = await Phone.open("127.0.0.9");
+    const cellular = await Phone.open("127.0.0.3");
+    await call.speak(enough, 20, call.b);
+    assert.deepEqual(remotePortsAt(call.portB), [0, call.b.endpoint.port]);
+    await stranger.send(rtpPacket(666, 1), call.pairs[1].local.rtp);
+    await until(() => rig.relay.read(call.pairs[1].pair)!.rtp.errorsIn > 0, "the stranger's packet");
+    await call.speak(3, 20, undefined);
+    await call.speak(2 * enough, 20, cellular);
+    await until(() => cellular.heard.at(-1)?.readUInt16BE(2) === call.last, "the last packet");
+    const heard = sequencesOf(cellular);
+    assert.deepEqual(
+      heard,
+      oneTo(call.last).slice(-heard.length),
+      "nothing lost and nothing twice on the new way",
+    );
+    assert.ok(heard.length > 2 * enough, "what went to the dead address was sent again");
+    assert.deepEqual(remotePortsAt(call.portB), [0, cellular.endpoint.port], "connected anew");
+    assert.equal(stranger.heard.length, 0);
+    assert.equal(call.a.heard.filter((bytes) => bytes.readUInt32BE(8) === 666).length, 0);
+    // The way it came from is open still: what it sends there late is read.
+    const before = rig.relay.read(call.pairs[1].pair)!.rtp.errorsIn;
+    await call.b.send(rtpPacket(9, 1), call.pairs[1].local.rtp);
+    await until(() => rig.relay.read(call.pairs[1].pair)!.rtp.errorsIn > before, "the late packet");
+    await rig.relay.stop();
+    assert.deepEqual(rig.faults, []);
+    for (const phone of [call, stranger, cellular]) phone.close();
+  });
+
+  test("a party that refuses packets for a while gets them again afterwards", async () => {
+    const rig = await RelayRig.start({ driver: "epoll" });
+    const call = await Call.start(rig);
+    await call.speak(enough, 2, call.b);
+    const { port } = call.b.endpoint;
+    call.b.close();
+    await call.speak(enough, 2, undefined);
+    const back = await Phone.open("127.0.0.1", port);
+    await call.speak(enough, 2, back);
+    await until(() => back.heard.at(-1)?.readUInt16BE(2) === call.last, "the last packet");
+    assert.deepEqual(sequencesOf(back), oneTo(call.last).slice(-enough));
+    assert.deepEqual(remotePortsAt(call.portB), [0, port]);
+    await rig.relay.stop();
+    assert.deepEqual(rig.faults, []);
+    call.a.close();
+    back.close();
+  });
+});
+
+suite("connected sockets", (test) => {
+  const binder = new SocketBinder();
+  const [rtp, rtcp] = [0, 1];
+
+  function busy(sockets: ConnectedSockets, slot: number): number {
+    for (let each = 0; each < enough; each++) sockets.noteSent(slot);
+    return sockets.takeDue();
+  }
+
+  test("RTP that sends much to one place is busy, once; RTCP is not, nor is a slot that was left meanwhile", () => {
+    const sockets = new ConnectedSockets(8, 1_000);
+    assert.equal(busy(sockets, rtcp), -1);
+    assert.equal(busy(sockets, rtp), rtp);
+    assert.equal(sockets.takeDue(), -1);
+    for (let each = 0; each < enough; each++) sockets.noteSent(2);
+    sockets.leave(2);
+    assert.equal(sockets.takeDue(), -1);
+    assert.equal(busy(sockets, 2), 2);
+  });
+
+  test("more than can wait are asked again", () => {
+    const sockets = new ConnectedSockets(512, 1_000);
+    for (let slot = 0; slot < 512; slot += 2) {
+      for (let each = 0; each < enough; each++) sockets.noteSent(slot);
+    }
+    const served = new Set<number>();
+    for (let slot = sockets.takeDue(); slot >= 0; slot = sockets.takeDue()) served.add(slot);
+    assert.ok(served.size > 0 && served.size < 256);
+    const late = [...Array(256).keys()].map((pair) => 2 * pair).find((slot) => !served.has(slot)) ?? -1;
+    assert.equal(busy(sockets, late), late);
+  });
+
+  test("no descriptor is taken above the limit, and the first socket keeps its port for itself", () => {
+    const sockets = new ConnectedSockets(8, 2);
+    const pair = binder.bindPair("127.0.0.1" as never, 42_520, 0);
+    assert.ok(pair.ok);
+    assert.equal(busy(sockets, rtp), rtp);
+    assert.equal(sockets.connect(rtp, pair.rtpHandle, false, 0, 0), -1);
+    assert.deepEqual(remotePortsAt(42_520), [0]);
+    assert.equal(sockets.current[rtp], 0);
+    assert.equal(busy(sockets, rtp), -1, "not asked again for the same place");
+    assert.deepEqual(binder.bindPair("127.0.0.1" as never, 42_520, 0), { ok: false, reason: "port-taken" });
+    close(pair.rtpHandle);
+    close(pair.rtcpHandle);
+  });
+
+  test("one that cannot be connected is closed at once", () => {
+    const sockets = new ConnectedSockets(8, 10_000);
+    const pair = binder.bindPair("127.0.0.1" as never, 42_522, 0);
+    assert.ok(pair.ok);
+    assert.equal(busy(sockets, rtp), rtp);
+    // No address at all.
+    assert.equal(sockets.connect(rtp, pair.rtpHandle, false, 0, 0), -1);
+    assert.deepEqual(remotePortsAt(42_522), [0]);
+    assert.equal(sockets.descriptors[rtp], 0);
+    close(pair.rtpHandle);
+    close(pair.rtcpHandle);
+  });
+});
