@@ -63,6 +63,29 @@ if (process.platform === "linux") {
       await listener.close();
     });
 
+    test("a flood leaves timers and other sockets their turn", async () => {
+      const counts: number[] = [];
+      let count = 0;
+      const endTurn = (): void => {
+        counts.push(count);
+        count = 0;
+      };
+      const onMessage = (): void => {
+        if (count++ === 0) setImmediate(endTurn);
+      };
+      const listener = await open({ onMessage });
+      const { socket } = await client(portOf(listener));
+      for (let index = 0; index < 200; index++) socket.send("1 V");
+      await until(() => counts.reduce((sum, each) => sum + each, 0) >= 200);
+      socket.close();
+      await listener.close();
+      assert.deepEqual(
+        counts.filter((each) => each > 64),
+        [],
+      );
+      assert.ok(counts.length >= 3, `${counts}`);
+    });
+
     test("two that ask at once are told apart", async () => {
       const listener = await open();
       const clients = await Promise.all([client(portOf(listener)), client(portOf(listener))]);

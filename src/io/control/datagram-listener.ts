@@ -11,7 +11,7 @@ import { listenError } from "./listen-error.ts";
 /** Room for a burst of commands while the thread is busy: some thousand offers. */
 const receiveBufferSizeBytes = 4 * 1024 * 1024;
 
-/** Datagrams read at a stretch, before other sockets and timers have their turn. */
+/** Datagrams read in one turn of the event loop beside node's own, of which there are as many; then others have theirs. */
 const readsPerTurnMax = 32;
 
 let socketsMinted = 0;
@@ -64,6 +64,10 @@ class ControlSocket {
   readonly #listener = ++socketsMinted;
   /** Undefined: there is no direct way, or the descriptor is closed and may be anybody's by now. */
   #direct: { readonly udp: DirectUdp; readonly descriptor: number } | undefined;
+  #readsLeft = readsPerTurnMax;
+  readonly #nextTurn = (): void => {
+    this.#readsLeft = readsPerTurnMax;
+  };
 
   private constructor(socket: Socket, parts: ListenerParts) {
     this.#socket = socket;
@@ -101,11 +105,13 @@ class ControlSocket {
     );
   }
 
-  /** What came meanwhile: where one datagram is, more are. */
+  /** What came meanwhile: where one datagram is, more are. Called for each of those that node reads in a turn. */
   #readOn(): void {
-    for (let reads = 1; reads < readsPerTurnMax && this.#direct !== undefined; reads++) {
+    while (this.#readsLeft > 0 && this.#direct !== undefined) {
       const next = this.#direct.udp.receive(this.#direct.descriptor);
       if (next === undefined) return;
+      if (this.#readsLeft === readsPerTurnMax) setImmediate(this.#nextTurn);
+      this.#readsLeft--;
       this.#take(next.bytes, next.ip, next.port);
     }
   }
