@@ -141,7 +141,7 @@ export class IceAgent {
     for (const component of this.#outdated) {
       if (this.#current?.hasNominatedFor(component) !== true) continue;
       this.#outdated.delete(component);
-      this.#out.unshift({ kind: "superseded", component, valid: this.#current.validSources(component) });
+      this.#out.unshift({ kind: "superseded", component, valid: this.#current.settleSources(component) });
     }
   }
 

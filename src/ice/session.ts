@@ -141,10 +141,14 @@ export class IceSession {
     return this.#selection.selectedOf(component)?.isNominated === true;
   }
 
-  validSources(component: IceComponent): readonly Endpoint[] {
-    return [...this.#checklist.pairs.all()]
-      .filter((pair) => pair.component === component && pair.state === "succeeded")
-      .map(({ remote }) => remote);
+  /** Sources of the component that count when the session is agreed on. Others are told of when they have answered. */
+  settleSources(component: IceComponent): readonly Endpoint[] {
+    const valid: Endpoint[] = [];
+    for (const pair of this.#checklist.of(component)) {
+      if (pair.state === "succeeded") valid.push(pair.remote);
+      else pair.told = "nothing";
+    }
+    return valid;
   }
 
   /** From now on only the selected pairs are kept alive, and checks answered. */

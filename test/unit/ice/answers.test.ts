@@ -136,6 +136,25 @@ suite("ice: roles and nomination, packet by packet", (test) => {
     ]);
   });
 
+  test("a source whose early check was void once all was agreed is said again when it answers", () => {
+    const { lab, side } = open();
+    const other = "198.51.100.2:6001";
+    lab.deliver(side, 1, at(peer), forge({ more: nominating }));
+    lab.deliver(side, 1, at(other), forge());
+    const seen = intercept(lab);
+    lab.configure(side, { remote });
+    const [check] = seen;
+    assert.ok(check !== undefined);
+    lab.deliver(side, 1, at(peer), answer(check));
+    assert.ok(side.has(`superseded 1 but ${peer}`));
+    lab.deliver(side, 1, at(other), forge());
+    lab.runFor(100);
+    const last = seen.findLast(isCheck);
+    assert.ok(last !== undefined && last !== check);
+    lab.deliver(side, 1, at(other), answer(last));
+    assert.equal(side.log.at(-1), `valid 1 ${other}`);
+  });
+
   test("a role given up takes its nomination along", () => {
     for (const giveUp of ["conflict", "487", "settings"] as const) {
       const { lab, side, check } = checking();
