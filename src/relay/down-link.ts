@@ -43,9 +43,18 @@ export class DownLink {
     return false;
   }
 
-  /** Sends all there is: a ring's worth. */
-  sendAll(): void {
-    while (this.send());
+  /**
+   * Sends all there is, a ring's worth, amid commands: up to one whose socket is not open, as the command that opens it
+   * may stand behind the one in hand.
+   */
+  sendOpen(): void {
+    const { ring, slots } = this.#parts;
+    const { words } = ring;
+    for (let at = ring.begin(); at >= 0; at = ring.begin()) {
+      if (!slots.isOpen(words[at + packetField.slot]!, words[at + packetField.generation]!)) return;
+      this.#sendOne(at);
+      ring.release();
+    }
   }
 
   /** From the slot's socket to where main says; the slot's target stays. */

@@ -288,7 +288,7 @@ export class WorkerCore {
     const isOtherSend = this.#protection.setKeys(slot, keys, nowMs);
     if (words[at + commandField.source + 4] !== 0) {
       // The flight that ends the handshake is in the ring already. What waits for the keys must not overtake it.
-      this.#down.sendAll();
+      this.#down.sendOpen();
       this.#readSource(slot, words, at);
       this.#policy.dtlsVerified(this.forwarder.facts, nowMs);
     }

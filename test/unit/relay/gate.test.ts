@@ -179,6 +179,18 @@ suite("relay: datagrams for main", (test) => {
     assert.equal(rig.handDown(1, stranger, Buffer.alloc(packetSizeBytesMax + 1)), false);
   });
 
+  test("nor is it lost where its socket opens behind the keys of another", () => {
+    const rig = facing({}, { security: dtls });
+    assert.ok(rig.handDown(4, phoneA, Buffer.from("check")));
+    const local = at("192.0.2.1", 30_004);
+    rig.command(
+      { kind: "keys", at: { slot: 2, generation: 1 }, receive: [fromA], send: toA, provenBy: stranger },
+      { kind: "open", at: { slot: 4, generation: 1 }, rtpHandle: 52, rtcpHandle: 53, local },
+    );
+    assert.deepEqual(rig.sentTo, [{ slot: 4, to: "198.51.100.1:4000", bytes: Buffer.from("check") }]);
+    assert.deepEqual(reasons(rig), {});
+  });
+
   test("nothing goes to where nothing may, nor from a socket that is gone", () => {
     const control = at("192.0.2.1", 2_223);
     const forbiddenTargets = Int32Array.of(0, 0, 0xffff, 0xc0000201 | 0, 2_223);
