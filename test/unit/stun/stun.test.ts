@@ -260,6 +260,19 @@ suite("stun: messages", (test) => {
     assert.deepEqual(unknownRequired(message, new Set([stunAttribute.priority])), [0x7001, 0x0003]);
   });
 
+  test("what was in the memory before does not leave in the padding", () => {
+    let pool = Buffer.allocUnsafe(1);
+    while (pool.byteOffset > 1_000) pool = Buffer.allocUnsafe(1);
+    // All that is still to be given out of the pool that messages are made of.
+    new Uint8Array(pool.buffer, pool.byteOffset + 1).fill(0xaa);
+    for (const sizeBytes of [0, 1, 2, 3, 4, 201]) {
+      const message = new StunBuilder("request", 1, transactionId)
+        .add(0x8022, new Uint8Array(sizeBytes))
+        .build();
+      assert.deepEqual(message.subarray(24), new Uint8Array(Math.ceil(sizeBytes / 4) * 4));
+    }
+  });
+
   test("too many attributes make no message", () => {
     const builder = new StunBuilder("request", 1, transactionId);
     for (let count = 0; count < stunAttributesMax; count++) builder.add(0x8022, new Uint8Array());
