@@ -383,7 +383,7 @@ suite("ice: change", (test) => {
 
   test("after a restart to the same place everything is said anew", () => {
     const lab = new Lab(24);
-    const [a, b] = pairUp(lab);
+    const [a, b] = pairUp(lab, [a1, a2], [b1, b2]);
     lab.runFor(1_000);
     const said = [...a.log];
     lab.configure(a, { restart: 1, localUfrag: "a2", localPassword: "a2-password", remote: undefined });
@@ -391,7 +391,10 @@ suite("ice: change", (test) => {
     lab.introduce(b, a);
     lab.introduce(a, b);
     lab.runFor(1_000);
-    assert.deepEqual([...a.log.slice(said.length)].sort(), [...said, `superseded 1 but ${b1}`].sort());
+    assert.deepEqual(
+      [...a.log.slice(said.length)].sort(),
+      [...said, `superseded 1 but ${b1}`, `superseded 2 but ${b2}`].sort(),
+    );
   });
 
   test("another branch answers: its early checks count from the moment its answer comes", () => {
