@@ -104,7 +104,8 @@ export class SessionTable {
   /**
    * Estimates the index of an RTP packet (RFC 3711 section 3.3.1). 0, or `tooOld` or `replayed`, which say nothing of
    * who sent it, or `exhausted`. Without an authentication tag there is no replay protection (section 3.3.2). Unless
-   * `takesNew` an SSRC that is not known is refused.
+   * `takesNew` an SSRC that is not known is refused. What is received may leap by more than half a round in the first
+   * one, as after minutes in the clear; what is sent may not, since receivers that go by the book would lose count.
    */
   locateRtp(session: number, ssrc: number, sequence: number, isProtected: boolean, takesNew = true): number {
     this.#find(session, ssrc, sequence);
@@ -117,10 +118,15 @@ export class SessionTable {
     if (highest < 0x8000) {
       if (distance > 0x8000) distance -= 0x10000;
     } else if (distance < -0x8000) distance += 0x10000;
-    this.#distance = distance;
     const rollover = words[at + field.rollover]!;
-    const carry = (highest + distance) >> 16;
-    if (carry < 0 && rollover === 0) return srtpCode.tooOld;
+    let carry = (highest + distance) >> 16;
+    if (carry < 0 && rollover === 0) {
+      if (!isProtected || (words[session]! & sessionFlag.sends) !== 0) return srtpCode.tooOld;
+      // There is no round before the first, so what has a right tag is far ahead in this one.
+      distance += 0x10000;
+      carry = 0;
+    }
+    this.#distance = distance;
     // 2^48 packets are all a key may protect (RFC 3711 section 9.2).
     if (carry > 0 && rollover === -1) return srtpCode.exhausted;
     this.rollover = (rollover + carry) | 0;

@@ -10,7 +10,7 @@ import {
 import type { SrtpKey } from "../../src/core/plan/security.ts";
 import { srtpCode } from "../../src/srtp/codes.ts";
 import { srtpSuites, suiteFacts } from "../../src/srtp/suites.ts";
-import { keysWithoutEnd, receiveKeysThatReturn } from "./srtp-returning-key-case.ts";
+import { keysWithoutEnd, leapsAfterTheClear, receiveKeysThatReturn } from "./srtp-returning-key-case.ts";
 import {
   type EngineMaker,
   fromHex,
@@ -60,6 +60,9 @@ export function definePacketCases(test: Test, maker: EngineMaker): void {
   define("several receive keys", () => triesKeys(maker));
   define("keys that stay keep what they know", () => keepsContexts(maker));
   define("a receive key that comes back goes on where it stopped", () => receiveKeysThatReturn(maker));
+  define("a party goes on anywhere in the first round after a time in the clear", () =>
+    leapsAfterTheClear(maker),
+  );
   define("as many keys as there may be, again and again", () => keysWithoutEnd(maker));
   define("of a master key nothing is left in the arena, nor of session keys once they are closed", () =>
     keysWiped(maker),

@@ -54,6 +54,26 @@ export function receiveKeysThatReturn(maker: EngineMaker): void {
   assert.equal(crypto.rolloverOf(2, 0xcafebabe), -1);
 }
 
+/** A party that spoke in the clear for minutes, or made its keys' state anew, goes on anywhere in the first round. */
+export function leapsAfterTheClear(maker: EngineMaker): void {
+  const key = keyOf(suiteName, 1);
+  const rig = pairOf(maker, key);
+  const early = protect(rig, "rtp", rtpPacket({ sequence: 10 }));
+  assert.notEqual(typeof rig.run("unprotect", "rtp", early, 2), "number");
+  rig.crypto.setKeys(2, [], undefined);
+  rig.crypto.setKeys(2, [key], undefined);
+  const anew = pairOf(maker, key);
+  const leap = rtpPacket({ sequence: 45_000 });
+  const sealed = protect(anew, "rtp", leap);
+  const forged = Uint8Array.from(sealed);
+  forged[forged.length - 1]! ^= 1;
+  assert.equal(rig.run("unprotect", "rtp", forged, 2), srtpCode.failed);
+  assert.equal(toHex(rig.run("unprotect", "rtp", sealed, 2)), toHex(leap));
+  assert.equal(rig.crypto.isNewest, true);
+  assert.equal(rig.run("unprotect", "rtp", sealed, 2), srtpCode.replayed);
+  assert.equal(typeof rig.run("unprotect", "rtp", early, 2), "number");
+}
+
 /** All handles are there for every pair that has had as many keys as it may, and come back with the pair. */
 export function keysWithoutEnd(maker: EngineMaker): void {
   const { crypto, engine } = new SrtpRig(maker);

@@ -53,7 +53,8 @@ class Model {
         if (sequence - last > 32_768) guess = rollover - 1;
       } else if (last - 32_768 > sequence) guess = rollover + 1;
       index = guess * 65_536 + sequence;
-      if (index < 0) return srtpCode.tooOld;
+      // Below the first round there is none: what came is far ahead.
+      if (index < 0) index = sequence;
       if (index <= this.#highest - replayWindowPackets) return srtpCode.tooOld;
       if (this.#seen.has(index)) return srtpCode.replayed;
     }
@@ -119,6 +120,18 @@ suite("srtp sessions", (test) => {
     assert.equal(session.take(1, 0xcafebabe | 0), 0);
     assert.equal(session.rolloverOf(0xcafebabe), 0);
     assert.equal(session.rolloverOf(0xcafebabe | 0), 0);
+  });
+
+  test("a leap by more than half a round in the first one: received with a tag, not without, and not sent", () => {
+    const session = new Session();
+    assert.deepEqual([session.take(10), session.take(45_000), session.rolloverOf(ssrc)], [0, 0, 0]);
+    assert.deepEqual([session.take(45_000), session.take(44_990)], [srtpCode.replayed, 0]);
+    assert.deepEqual([session.take(3), session.rolloverOf(ssrc)], [0, 1]);
+    const bare = new Session();
+    assert.equal(bare.take(10), 0);
+    assert.equal(bare.table.locateRtp(bare.place, ssrc, 45_000, false), srtpCode.tooOld);
+    const sender = new Session(true);
+    assert.deepEqual([sender.take(10), sender.take(45_000)], [0, srtpCode.tooOld]);
   });
 
   test("index 2^48 - 1 is the last", () => {
