@@ -231,16 +231,19 @@ export class WorkerCore {
     this.#slots.open(slot, generation, words, at + commandField.local);
     const isV6 = words[at + commandField.isV6] === 1;
     this.#bundles.open(slot);
-    for (const [component, field] of [commandField.rtpHandle, commandField.rtcpHandle].entries()) {
-      this.#clearCounters(slot + component, generation);
-      this.#sender.open(slot + component);
-      this.#events.open(slot + component);
-      this.#policy.open(slot + component, nowMs);
-      if (!this.#sockets.adopt(slot + component, generation, words[at + field]!, isV6)) {
-        this.#counters.worker[workerField.reasons + reason.unwatched]!++;
-      }
-    }
+    this.#openSocket(slot, generation, words[at + commandField.rtpHandle]!, isV6, nowMs);
+    this.#openSocket(slot + 1, generation, words[at + commandField.rtcpHandle]!, isV6, nowMs);
     this.#counters.worker[workerField.openSlots]! += 2;
+  }
+
+  #openSocket(slot: number, generation: number, handle: number, isV6: boolean, nowMs: number): void {
+    this.#clearCounters(slot, generation);
+    this.#sender.open(slot);
+    this.#events.open(slot);
+    this.#policy.open(slot, nowMs);
+    if (!this.#sockets.adopt(slot, generation, handle, isV6)) {
+      this.#counters.worker[workerField.reasons + reason.unwatched]!++;
+    }
   }
 
   #configure(slot: number, settings: DecodedSettings, nowMs: number): void {
