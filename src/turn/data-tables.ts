@@ -34,11 +34,15 @@ export class DataTables {
   readonly #permissionUntilMs: Float64Array;
   readonly #permissionReach: Uint8Array;
   readonly #permissionLists: EntryLists;
+  /** The entry a row's last packet found, or -1: the next one's is most often the same, and looked at first. */
+  readonly #lastPermission: Int32Array;
 
   readonly #channels: WordTable;
   readonly #channelPeers: Int32Array;
   readonly #channelUntilMs: Float64Array;
   readonly #channelLists: EntryLists;
+  /** As with permissions, by number or by peer. */
+  readonly #lastChannel: Int32Array;
   readonly #peers: WordTable;
   readonly #peerChannel: Int32Array;
 
@@ -66,10 +70,12 @@ export class DataTables {
     this.#permissionUntilMs = new Float64Array(permissions);
     this.#permissionReach = new Uint8Array(permissions);
     this.#permissionLists = new EntryLists(allocations, permissions);
+    this.#lastPermission = new Int32Array(allocations).fill(-1);
     this.#channels = new WordTable(channels, 2, seed);
     this.#channelPeers = new Int32Array(5 * channels);
     this.#channelUntilMs = new Float64Array(channels);
     this.#channelLists = new EntryLists(allocations, channels);
+    this.#lastChannel = new Int32Array(allocations).fill(-1);
     this.#peers = new WordTable(channels, 6, seed);
     this.#peerChannel = new Int32Array(channels);
     this.#accounts = new WordTable(allocations, 1, seed);
@@ -258,10 +264,14 @@ export class DataTables {
 
   /** The channel of the packet's source, or -1. */
   channelOf(row: number, { source, sourcePort }: DataFacts, nowMs: number): number {
-    this.#keyPeer(row, source, sourcePort);
-    const found = this.#peers.find();
-    if (found < 0) return -1;
-    const entry = this.#peerChannel[found] ?? 0;
+    let entry = this.#lastChannel[row] ?? -1;
+    if (entry < 0 || !this.#isPeerOf(entry, source, sourcePort)) {
+      this.#keyPeer(row, source, sourcePort);
+      const found = this.#peers.find();
+      if (found < 0) return -1;
+      entry = this.#peerChannel[found] ?? 0;
+      this.#lastChannel[row] = entry;
+    }
     return (this.#channelUntilMs[entry] ?? 0) > nowMs ? this.#channels.wordAt(entry, 1) : -1;
   }
 
@@ -342,24 +352,52 @@ export class DataTables {
   }
 
   #findPermission(row: number, words: ArrayLike<number>): number {
-    const { key } = this.#permissions;
-    key[0] = row;
-    for (let index = 0; index < 4; index++) key[index + 1] = words[index] ?? 0;
-    return this.#permissions.find();
+    const permissions = this.#permissions;
+    const last = this.#lastPermission[row] ?? -1;
+    if (last >= 0) {
+      let isSame = true;
+      for (let index = 0; index < 4; index++) {
+        isSame = isSame && permissions.wordAt(last, index + 1) === words[index];
+      }
+      if (isSame) return last;
+    }
+    permissions.key[0] = row;
+    for (let index = 0; index < 4; index++) permissions.key[index + 1] = words[index] ?? 0;
+    const entry = permissions.find();
+    if (entry >= 0) this.#lastPermission[row] = entry;
+    return entry;
   }
 
   #dropPermission(row: number, entry: number): void {
+    this.#lastPermission[row] = -1;
     this.#permissionLists.remove(row, entry);
     this.#permissions.remove(entry);
   }
 
   #findChannel(row: number, channel: number): number {
+    const last = this.#lastChannel[row] ?? -1;
+    if (last >= 0 && this.#channels.wordAt(last, 1) === channel) return last;
     this.#channels.key[0] = row;
     this.#channels.key[1] = channel;
-    return this.#channels.find();
+    const entry = this.#channels.find();
+    if (entry >= 0) this.#lastChannel[row] = entry;
+    return entry;
+  }
+
+  #isPeerOf(channel: number, words: Int32Array, port: number): boolean {
+    const at = 5 * channel;
+    const peers = this.#channelPeers;
+    return (
+      peers[at] === words[0] &&
+      peers[at + 1] === words[1] &&
+      peers[at + 2] === words[2] &&
+      peers[at + 3] === words[3] &&
+      peers[at + 4] === port
+    );
   }
 
   #dropChannel(row: number, entry: number): void {
+    this.#lastChannel[row] = -1;
     this.#keyPeer(
       row,
       this.#channelPeers.subarray(5 * entry, 5 * entry + 4),

@@ -1,6 +1,7 @@
 /** Permissions and channels (RFC 8656 sections 9 to 12), and the packets that go by them. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { ipToWords } from "../../../src/core/address.ts";
 import { turnChannelsPerAllocationMax, turnPermissionsPerAllocationMax } from "../../../src/core/limits.ts";
 import type { MonotonicMs } from "../../../src/core/time.ts";
 import { attributeOf, parseStun } from "../../../src/stun/message.ts";
@@ -337,6 +338,54 @@ suite("turn: data", (test) => {
     data.detach(one);
     assert.deepEqual(data.sizes, { allocations: 0, permissions: 0, channels: 0 });
     assert.ok(data.attach({ allocation: two, ...allocation }));
+  });
+
+  test("what has gone is gone for the next packet too, though somebody else has its place now", () => {
+    const own = new OwnPlaces([]);
+    const arena = new Uint8Array(256);
+    const capacity = { allocations: 2, permissions: 1, channels: 1 };
+    const data = new DataPath({ arena, own, capacity, seed: 1 });
+    const untilMs = 1_000 as MonotonicMs;
+    const caps = { account: 3, allocationBytesPerSec: 0, userBytesPerSec: 0 };
+    const [one, two] = [1 as AllocationId, 2 as AllocationId];
+    for (const [index, allocation] of [one, two].entries()) {
+      const client = { socket: index, remote: at("192.0.2.1:1") };
+      assert.ok(data.attach({ allocation, client, relayV4: 64 + index, relayV6: undefined, ...caps }));
+    }
+    arena.set(channelData(0x4000, "x"), 128);
+    const up = (socket: number): number => {
+      data.facts.socket = socket;
+      data.facts.source.set(ipToWords(at("192.0.2.1:1").ip));
+      data.facts.sourcePort = 1;
+      return data.fromClient(0, 128, 5);
+    };
+    const down = (socket: number, from: string): number => {
+      data.facts.socket = socket;
+      data.facts.source.set(ipToWords(at(from).ip));
+      data.facts.sourcePort = at(from).port;
+      return data.fromPeer(0, 192, 5);
+    };
+    const other = "192.0.2.21:1";
+    for (const allocation of [one, two, one]) {
+      const [mine, others] = allocation === one ? [0, 1] : [1, 0];
+      data.permit(allocation, at(peer).ip, { reach: "any", untilMs });
+      data.bind(allocation, { channel: 0x4000, peer: at(peer), untilMs });
+      for (let round = 0; round < 2; round++) {
+        assert.equal(up(mine), dataVerdict.toPeer);
+        assert.equal(data.facts.toSocket, 64 + mine);
+        assert.equal(down(64 + mine, peer), dataVerdict.toClient);
+        assert.equal(data.facts.sizeBytes, 9, "by the channel");
+        assert.equal(down(64 + mine, other), dataVerdict.noPermission);
+        assert.equal(up(others), dataVerdict.noChannel);
+        assert.equal(down(64 + others, peer), dataVerdict.noPermission);
+      }
+      data.unbind(allocation, 0x4000);
+      assert.equal(up(mine), dataVerdict.noChannel);
+      assert.equal(down(64 + mine, peer), dataVerdict.toClient);
+      assert.ok(data.facts.sizeBytes > 9, "by a Data indication");
+      data.forbid(allocation, at(peer).ip);
+      assert.equal(down(64 + mine, peer), dataVerdict.noPermission);
+    }
   });
 
   test("carrying packets allocates nothing", () => {
