@@ -61,7 +61,7 @@ export class DataTables {
     this.#rows = new WordTable(allocations, 1, seed);
     this.#clients = new WordTable(2 * allocations, placeWords, seed);
     this.#clientRow = new Int32Array(2 * allocations);
-    this.#relays = new WordTable(2 * allocations, 1, seed);
+    this.#relays = new WordTable(2 * allocations, 1, undefined);
     this.#relayRow = new Int32Array(2 * allocations);
     this.#places = new Int32Array(2 * allocations * placeWords);
     this.#placeStates = new Uint8Array(2 * allocations);

@@ -11,6 +11,7 @@ export class WordTable {
   readonly key: Int32Array;
   readonly #keyWords: number;
   readonly #seed: number;
+  readonly #isScattered: boolean;
   readonly #keys: Int32Array;
   readonly #heads: Int32Array;
   readonly #mask: number;
@@ -19,11 +20,16 @@ export class WordTable {
   #free = 0;
   #size = 0;
 
-  /** `seed`: a secret number, or strangers choose addresses that all meet in one chain. */
-  constructor(capacity: number, keyWords: number, seed: number) {
+  /**
+   * `seed`: a secret number, or strangers choose addresses that all meet in one chain. Undefined: the one word is a
+   * number of our own giving; such run on, and what is in use lies together and stays in the processor's cache.
+   */
+  constructor(capacity: number, keyWords: number, seed: number | undefined) {
+    assert.ok(seed !== undefined || keyWords === 1, "word table: of one word, or with a seed");
     this.key = new Int32Array(keyWords);
     this.#keyWords = keyWords;
-    this.#seed = seed | 0;
+    this.#seed = (seed ?? 0) | 0;
+    this.#isScattered = seed !== undefined;
     this.#keys = new Int32Array(capacity * keyWords);
     this.#mask = 2 ** Math.ceil(Math.log2(Math.max(2, capacity))) - 1;
     this.#heads = new Int32Array(this.#mask + 1).fill(-1);
@@ -85,6 +91,7 @@ export class WordTable {
   }
 
   #bucketOf(words: Int32Array, start: number): number {
+    if (!this.#isScattered) return (words[start] ?? 0) & this.#mask;
     let hash = this.#seed;
     for (let index = 0; index < this.#keyWords; index++) {
       hash = Math.imul(hash ^ (words[start + index] ?? 0), 0x85ebca6b);

@@ -45,6 +45,22 @@ suite("turn: word table", (test) => {
     );
   });
 
+  test("numbers of our own need no seed, and may be any", () => {
+    const table = new WordTable(5, 1, undefined);
+    const numbers = [64, 65, 72, -1, 0x7fff_ffff];
+    for (const number of numbers) {
+      table.key[0] = number;
+      table.add();
+    }
+    for (const [entry, number] of numbers.entries()) {
+      table.key[0] = number;
+      assert.equal(table.find(), entry);
+    }
+    table.key[0] = 80;
+    assert.equal(table.find(), -1);
+    assert.throws(() => new WordTable(5, 2, undefined));
+  });
+
   test("an entry is removed once", () => {
     const table = new WordTable(2, 1, 0);
     const entry = table.add();
