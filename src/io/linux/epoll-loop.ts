@@ -6,7 +6,7 @@
  * turn first, and the read that would only say EAGAIN is saved. Only a worker that is behind, which a full list of
  * reports tells, reads a few datagrams of each socket: then most queues hold several, and reports cost more than reads.
  */
-import { jumboSizeBytesMax, turnListenersMax, turnReadsPerTurnMax } from "../../core/limits.ts";
+import { jumboSizeBytesMax, turnListenersMax } from "../../core/limits.ts";
 import type { CounterMemory } from "../../relay/counters.ts";
 import { workerField } from "../../relay/counters.ts";
 import { reason } from "../../relay/reasons.ts";
@@ -235,24 +235,43 @@ export class EpollLoop {
     return true;
   }
 
-  /** Reads a listener or a relay of TURN; every client of this worker is behind a few listeners. */
+  /** Reads a listener or a relay of TURN. */
   #receiveTurn(socket: number, readsWanted: number, nowMs: number): void {
     const { turn, sockets } = this.#parts;
     const fd = turn?.sockets.descriptors[socket] ?? 0;
     // Closed since epoll reported it.
     if (turn === undefined || fd === 0) return;
+    if (socket < turnListenersMax) {
+      this.#receiveClients(turn, socket, fd, nowMs);
+      return;
+    }
     const { worker } = turn;
-    const readsMax = socket < turnListenersMax ? turnReadsPerTurnMax : readsWanted;
-    for (let reads = 0; reads < readsMax; reads++) {
+    for (let reads = 0; reads < readsWanted; reads++) {
       const sizeBytes = this.#read(fd);
       if (sizeBytes < 0) {
         if (reads === 0) worker.countReceiveTrouble();
         return;
       }
       if (reads > 0) this.#unreported++;
-      this.#readSource(worker.facts);
+      this.#readSource(worker.facts, this.#source);
       worker.facts.socket = socket;
       worker.receive(sockets.packetOffset, sizeBytes, nowMs);
+    }
+  }
+
+  /** All of a worker's clients are behind a few listeners, which have several datagrams at a time. */
+  #receiveClients({ worker, sockets }: TurnPart, socket: number, fd: number, nowMs: number): void {
+    const { inbox } = sockets;
+    const received = inbox.receive(fd);
+    if (received < 0) {
+      worker.countReceiveTrouble();
+      return;
+    }
+    this.#unreported += received - 1;
+    for (let index = 0; index < received; index++) {
+      this.#readSource(worker.facts, inbox.nameAt(index));
+      worker.facts.socket = socket;
+      worker.receive(inbox.offsetOf(index), inbox.sizeOf(index), nowMs);
     }
   }
 
@@ -268,9 +287,9 @@ export class EpollLoop {
     );
   }
 
-  #readSource(facts: DataFacts): void {
+  /** `source`: where the kernel wrote it. */
+  #readSource(facts: DataFacts, source: number): void {
     const view = this.#view;
-    const source = this.#source;
     const words = facts.source;
     facts.sourcePort = view.getUint16(source + socketAddress.port);
     if (isInet(view, source)) {

@@ -45,6 +45,10 @@ export const epollWait = declare("int epoll_wait(int, uintptr_t, int, int)");
 export const recvfrom = declare("long recvfrom(int, uintptr_t, size_t, int, uintptr_t, uintptr_t)");
 /** sendto(fd, buffer, bufferBytes, flags, address, addressBytes) */
 export const sendto = declare("long sendto(int, uintptr_t, size_t, int, uintptr_t, uint32_t)");
+/** recvmmsg(fd, headers, headersCount, flags, timeout) */
+export const recvmmsg = declare("int recvmmsg(int, uintptr_t, uint32_t, int, uintptr_t)");
+/** sendmmsg(fd, headers, headersCount, flags) */
+export const sendmmsg = declare("int sendmmsg(int, uintptr_t, uint32_t, int)");
 export const read = declare("long read(int, uintptr_t, size_t)");
 export const write = declare("long write(int, uintptr_t, size_t)");
 export const eventfd = declare("int eventfd(uint32_t, int)");

@@ -1,5 +1,6 @@
 /** A worker's TURN sockets on Linux: in the epoll set of its media sockets, under negative numbers. */
 
+import { turnReadsPerTurnMax } from "../../core/limits.ts";
 import { sendCode } from "../../relay/driver.ts";
 import type { TurnSocketPort } from "../../relay/turn/turn-driver.ts";
 import type { Arena } from "./arena.ts";
@@ -18,13 +19,11 @@ import {
   setsockopt,
   socketAddress,
 } from "./libc.ts";
+import { MessageVector, messageVectorBytes } from "./message-vector.ts";
+import { PacketAddresses } from "./packet-addresses.ts";
 import { writeSocketAddress } from "./sockets.ts";
 
 const sendFlags = messageFlag.dontwait | messageFlag.nosignal;
-
-/** Payloads begin at a multiple of four bytes around where packets are received; each of their addresses is kept boxed. */
-const aheadBytes = 64;
-const behindBytes = 192;
 
 const boxed = { target: 1, value: 2 } as const;
 
@@ -46,8 +45,10 @@ export class TurnSockets implements TurnSocketPort {
   readonly #target: number;
   readonly #value: number;
   readonly #boxed: BoxedNumbers;
-  readonly #firstBoxed: number;
-  readonly #offsets: BoxedNumbers;
+  /** What a listener has for us is read into this. */
+  readonly inbox: MessageVector;
+  readonly #fromInbox: PacketAddresses;
+  readonly #fromElsewhere: PacketAddresses;
 
   constructor(arena: Arena, media: EpollSockets, capacity: number) {
     this.#arena = arena;
@@ -57,11 +58,13 @@ export class TurnSockets implements TurnSocketPort {
     this.#target = arena.reserve(socketAddress.slotBytes);
     this.#value = arena.reserve(4);
     this.#boxed = [null, arena.address + this.#target, arena.address + this.#value];
-    this.#firstBoxed = media.packetOffset - aheadBytes;
-    this.#offsets = [null];
-    for (let at = 0; at < aheadBytes + behindBytes; at += 4) {
-      this.#offsets.push(arena.address + this.#firstBoxed + at);
-    }
+    this.inbox = new MessageVector(arena, turnReadsPerTurnMax);
+    this.#fromInbox = new PacketAddresses(arena.address, this.inbox);
+    this.#fromElsewhere = new PacketAddresses(arena.address, {
+      firstOffset: media.packetOffset,
+      strideBytes: 0,
+      count: 1,
+    });
   }
 
   adopt(socket: number, handle: number, isV6: boolean, isWatched: boolean): boolean {
@@ -112,9 +115,8 @@ export class TurnSockets implements TurnSocketPort {
   }
 
   #sendTo(fd: number, offset: number, sizeBytes: number, targetBytes: number): number {
-    const index = (offset - this.#firstBoxed) >> 2;
-    const isBoxed = (offset & 3) === 0 && index >= 0 && index < this.#offsets.length - 1;
-    const packet = isBoxed ? (this.#offsets[index + 1] as number) : this.#arena.address + offset;
+    const addresses = this.#fromInbox.covers(offset) ? this.#fromInbox : this.#fromElsewhere;
+    const packet = addresses.at(offset);
     const target = this.#boxed[boxed.target]!;
     if (sendto(fd, packet, sizeBytes, sendFlags, target, targetBytes) >= 0) return sendCode.sent;
     let code = errno();
@@ -134,4 +136,4 @@ export class TurnSockets implements TurnSocketPort {
 }
 
 /** Bytes of the arena `TurnSockets` needs. */
-export const turnSocketsBytes = 256;
+export const turnSocketsBytes = 256 + messageVectorBytes(turnReadsPerTurnMax);
