@@ -329,6 +329,8 @@ export const turnListenersMax = 64;
 export const turnSpareRelaysMax = 4_096;
 /** TURN: datagrams read from one listener before other sockets get their turn; all clients of a worker share it. */
 export const turnReadsPerTurnMax = 32;
+/** TURN: datagrams of peers that wait for each other, to leave by the listeners together. */
+export const turnPostsMax = 16;
 /** TURN: records of main's a worker carries out between two batches of packets. */
 export const turnCommandsPerTurnMax = 64;
 /** TURN: requests of a worker taken in one turn of the main thread: a few milliseconds, so that control stays answered. */

@@ -141,6 +141,7 @@ export class EpollLoop {
     let isStopped = core.drainCommands(this.#parts.commands, nowMs);
     this.#parts.turn?.worker.drain(nowMs);
     for (let index = 0; index < ready; index++) this.#handleEvent(index, readsMax, this.#boxed[boxed.now]!);
+    this.#parts.turn?.worker.sendPosts();
     // What was written between that look and the acknowledgement of a wake-up asks for no other wake-up.
     if (this.#isWoken && !isStopped) {
       isStopped = core.drainCommands(this.#parts.commands, nowMs);
@@ -211,7 +212,7 @@ export class EpollLoop {
     const view = this.#view;
     const { sockets, core } = this.#parts;
     const source = this.#source;
-    const sizeBytes = this.#read(fd);
+    const sizeBytes = this.#read(fd, this.#boxed[boxed.packet]!);
     if (sizeBytes < 0) {
       // After the first read: the queue is empty. Else a pending ICMP error or a datagram with a bad checksum: the
       // socket is as good as before.
@@ -237,7 +238,7 @@ export class EpollLoop {
 
   /** Reads a listener or a relay of TURN. */
   #receiveTurn(socket: number, readsWanted: number, nowMs: number): void {
-    const { turn, sockets } = this.#parts;
+    const { turn } = this.#parts;
     const fd = turn?.sockets.descriptors[socket] ?? 0;
     // Closed since epoll reported it.
     if (turn === undefined || fd === 0) return;
@@ -246,8 +247,10 @@ export class EpollLoop {
       return;
     }
     const { worker } = turn;
+    const { outbox } = turn.sockets;
     for (let reads = 0; reads < readsWanted; reads++) {
-      const sizeBytes = this.#read(fd);
+      const { posted } = worker;
+      const sizeBytes = this.#read(fd, outbox.addressOf(posted));
       if (sizeBytes < 0) {
         if (reads === 0) worker.countReceiveTrouble();
         return;
@@ -255,7 +258,7 @@ export class EpollLoop {
       if (reads > 0) this.#unreported++;
       this.#readSource(worker.facts, this.#source);
       worker.facts.socket = socket;
-      worker.receive(sockets.packetOffset, sizeBytes, nowMs);
+      worker.receive(outbox.offsetOf(posted), sizeBytes, nowMs);
     }
   }
 
@@ -275,11 +278,12 @@ export class EpollLoop {
     }
   }
 
-  #read(fd: number): number {
+  /** `into`: an address, boxed. */
+  #read(fd: number, into: number): number {
     this.#view.setInt32(this.#sourceBytes, socketAddress.slotBytes, true);
     return recvfrom(
       fd,
-      this.#boxed[boxed.packet]!,
+      into,
       jumboSizeBytesMax,
       receiveFlags,
       this.#boxed[boxed.source]!,

@@ -36,8 +36,9 @@ export class MessageVector {
   readonly #headers: number;
   readonly #vectors: number;
   readonly #names: number;
-  /** Addresses of the headers, the entries of index 1 on. */
+  /** Addresses, in the entries of index 1 on: of the headers, and of where datagrams begin. */
   readonly #boxedHeaders: BoxedNumbers = [null];
+  readonly #boxedPlaces: BoxedNumbers = [null];
   /** How many headers the last receiving wrote to. */
   #written = 0;
 
@@ -52,6 +53,7 @@ export class MessageVector {
     for (let index = 0; index < count; index++) {
       const at = this.#headers + index * header.bytes;
       this.#boxedHeaders.push(arena.address + at);
+      this.#boxedPlaces.push(arena.address + this.offsetOf(index));
       this.#writeAddress(at, this.nameAt(index));
       this.#view.setUint32(at + header.nameBytes, socketAddress.slotBytes, true);
       this.#writeAddress(at + header.vector, this.#vectors + index * vector.bytes);
@@ -62,6 +64,11 @@ export class MessageVector {
 
   offsetOf(index: number): number {
     return this.firstOffset + index * placeBytes;
+  }
+
+  /** The same as an address, boxed: for those who read a datagram by themselves. */
+  addressOf(index: number): number {
+    return this.#boxedPlaces[index + 1]!;
   }
 
   /** Where the address of a datagram is: its source, or its target. */

@@ -1,6 +1,6 @@
 /** A worker's TURN sockets on Linux: in the epoll set of its media sockets, under negative numbers. */
 
-import { turnReadsPerTurnMax } from "../../core/limits.ts";
+import { turnPostsMax, turnReadsPerTurnMax } from "../../core/limits.ts";
 import { sendCode } from "../../relay/driver.ts";
 import type { TurnSocketPort } from "../../relay/turn/turn-driver.ts";
 import type { Arena } from "./arena.ts";
@@ -47,6 +47,9 @@ export class TurnSockets implements TurnSocketPort {
   readonly #boxed: BoxedNumbers;
   /** What a listener has for us is read into this. */
   readonly inbox: MessageVector;
+  /** A relay's datagram is read into this, behind those that wait there to leave by the listeners. */
+  readonly outbox: MessageVector;
+  readonly #postedBy = new Int32Array(turnPostsMax);
   readonly #fromInbox: PacketAddresses;
   readonly #fromElsewhere: PacketAddresses;
 
@@ -59,6 +62,7 @@ export class TurnSockets implements TurnSocketPort {
     this.#value = arena.reserve(4);
     this.#boxed = [null, arena.address + this.#target, arena.address + this.#value];
     this.inbox = new MessageVector(arena, turnReadsPerTurnMax);
+    this.outbox = new MessageVector(arena, turnPostsMax);
     this.#fromInbox = new PacketAddresses(arena.address, this.inbox);
     this.#fromElsewhere = new PacketAddresses(arena.address, {
       firstOffset: media.packetOffset,
@@ -114,18 +118,60 @@ export class TurnSockets implements TurnSocketPort {
     return code;
   }
 
+  post(
+    index: number,
+    socket: number,
+    offset: number,
+    sizeBytes: number,
+    target: Int32Array,
+    port: number,
+  ): boolean {
+    const isV6 = this.#isV6[socket] === 1;
+    const isMapped = target[0] === 0 && target[1] === 0 && target[2] === 0xffff;
+    if (isMapped === isV6 || this.descriptors[socket] === 0) return false;
+    this.outbox.put(index, offset, sizeBytes, isV6, target, port);
+    this.#postedBy[index] = socket;
+    return true;
+  }
+
+  sendPosted(count: number, codes: Uint8Array): void {
+    for (let first = 0; first < count; ) {
+      const socket = this.#postedBy[first]!;
+      let end = first + 1;
+      while (end < count && this.#postedBy[end] === socket) end++;
+      first = this.#sendRun(this.descriptors[socket]!, first, end, codes);
+    }
+  }
+
+  /** Those from `first` to before `end`, which leave by one socket; returns the first that was not tried. */
+  #sendRun(fd: number, first: number, end: number, codes: Uint8Array): number {
+    let sent = this.outbox.send(fd, first, end);
+    if (sent > 0) {
+      for (let index = first; index < first + sent; index++) codes[index] = sendCode.sent;
+      return first + sent;
+    }
+    let code = errno();
+    codes[first] = sendCode.sentOnRetry;
+    if (isPassing(code)) {
+      sent = this.outbox.send(fd, first, first + 1);
+      if (sent > 0) return first + 1;
+      code = errno();
+    }
+    codes[first] = codeOf(code);
+    return first + 1;
+  }
+
   #sendTo(fd: number, offset: number, sizeBytes: number, targetBytes: number): number {
     const addresses = this.#fromInbox.covers(offset) ? this.#fromInbox : this.#fromElsewhere;
     const packet = addresses.at(offset);
     const target = this.#boxed[boxed.target]!;
     if (sendto(fd, packet, sizeBytes, sendFlags, target, targetBytes) >= 0) return sendCode.sent;
     let code = errno();
-    // ECONNREFUSED is an ICMP error of an earlier packet and is gone once reported: the same send works now.
-    if (code === error.ECONNREFUSED || code === error.EINTR) {
+    if (isPassing(code)) {
       if (sendto(fd, packet, sizeBytes, sendFlags, target, targetBytes) >= 0) return sendCode.sentOnRetry;
       code = errno();
     }
-    return code === error.EAGAIN || code === error.ENOBUFS ? sendCode.queueFull : sendCode.failed;
+    return codeOf(code);
   }
 
   #setDiscovery(fd: number, isV6: boolean, value: number): void {
@@ -135,5 +181,15 @@ export class TurnSockets implements TurnSocketPort {
   }
 }
 
+/** ECONNREFUSED is an ICMP error of an earlier packet and is gone once reported: the same send works now. */
+function isPassing(code: number): boolean {
+  return code === error.ECONNREFUSED || code === error.EINTR;
+}
+
+function codeOf(code: number): number {
+  return code === error.EAGAIN || code === error.ENOBUFS ? sendCode.queueFull : sendCode.failed;
+}
+
 /** Bytes of the arena `TurnSockets` needs. */
-export const turnSocketsBytes = 256 + messageVectorBytes(turnReadsPerTurnMax);
+export const turnSocketsBytes =
+  256 + messageVectorBytes(turnReadsPerTurnMax) + messageVectorBytes(turnPostsMax);

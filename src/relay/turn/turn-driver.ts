@@ -64,4 +64,18 @@ export interface TurnSocketPort {
     port: number,
     isUnfragmented: boolean,
   ): number;
+  /**
+   * As `send`, but together with others when `sendPosted` is called; `index` counts them. Until then the bytes must stay
+   * where they are. False: it would have failed. No allocation.
+   */
+  post(
+    index: number,
+    socket: number,
+    offset: number,
+    sizeBytes: number,
+    target: Int32Array,
+    port: number,
+  ): boolean;
+  /** Sends what was posted, so many; writes a `sendCode` for each. No allocation. */
+  sendPosted(count: number, codes: Uint8Array): void;
 }

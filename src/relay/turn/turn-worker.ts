@@ -2,7 +2,8 @@
  * TURN in a relay worker, without its thread and sockets: ChannelData, Send, and what peers send go straight through,
  * from where they lie in the arena and without allocation; requests go up to main, whose plan and replies come down.
  *
- * The driver's loop calls `drain` before each batch of packets, `receive` for each datagram, `flush` after the batch.
+ * The driver's loop calls `drain` before each batch of packets, `receive` for each datagram, `sendPosts` and `flush`
+ * after the batch.
  */
 import {
   jumboSizeBytesMax,
@@ -10,6 +11,7 @@ import {
   turnCommandsPerTurnMax,
   turnListenersMax,
   turnMovesWaitingMax,
+  turnPostsMax,
 } from "../../core/limits.ts";
 import type { AllocationId } from "../../turn/actions.ts";
 import { type DataFacts, dataVerdict } from "../../turn/data-facts.ts";
@@ -75,6 +77,11 @@ export class TurnWorker {
   /** Allocations whose clients were heard from a new place, the oldest first. */
   readonly #moved = new Int32Array(turnMovesWaitingMax);
   #movedCount = 0;
+  /** What waits for `sendPosts`: the relays it came by, its sizes without headers, and what became of it. */
+  readonly #postedRelays = new Int32Array(turnPostsMax);
+  readonly #postedBytes = new Int32Array(turnPostsMax);
+  readonly #postedCodes = new Uint8Array(turnPostsMax);
+  #posted = 0;
   /** Allocations that another worker has now, with their relays: those told of since the last look, and those before. */
   #retired: Retired[] = [];
   #retiring: Retired[] = [];
@@ -133,6 +140,25 @@ export class TurnWorker {
     if (sizeBytes > jumboSizeBytesMax) this.#count(turnReason.tooLarge);
     else if (socket < turnListenersMax) this.#fromClient(offset, sizeBytes, nowMs);
     else this.#fromPeer(offset, sizeBytes, nowMs);
+  }
+
+  /** How many datagrams wait for `sendPosts`, less than `turnPostsMax`: they stay where they were received. */
+  get posted(): number {
+    return this.#posted;
+  }
+
+  /** Sends what waits: before commands may close its socket, and before the next wait. */
+  sendPosts(): void {
+    const posted = this.#posted;
+    if (posted === 0) return;
+    this.#posted = 0;
+    this.#parts.sockets.sendPosted(posted, this.#postedCodes);
+    for (let index = 0; index < posted; index++) {
+      const code = this.#postedCodes[index]!;
+      if (code > sendCode.sentOnRetry) this.#countSend(code);
+      else
+        this.#countTraffic(trafficField.packetsDown, this.#postedRelays[index]!, this.#postedBytes[index]!);
+    }
   }
 
   /** How many requests went up to main since the last call. */
@@ -240,10 +266,21 @@ export class TurnWorker {
       if (this.#toStream()) this.#countTraffic(trafficField.packetsDown, facts.socket, sizeBytes);
       return;
     }
-    const { toSocket, target, targetPort } = facts;
-    const code = this.#parts.sockets.send(toSocket, facts.offset, facts.sizeBytes, target, targetPort, false);
-    if (code > sendCode.sentOnRetry) this.#countSend(code);
-    else this.#countTraffic(trafficField.packetsDown, facts.socket, sizeBytes);
+    this.#post(facts, sizeBytes);
+  }
+
+  /** All clients are behind a few listeners, so what goes to them leaves in one call. */
+  #post(facts: DataFacts, payloadSizeBytes: number): void {
+    const index = this.#posted;
+    const { toSocket, offset, sizeBytes, target, targetPort } = facts;
+    if (!this.#parts.sockets.post(index, toSocket, offset, sizeBytes, target, targetPort)) {
+      this.#countSend(sendCode.failed);
+      return;
+    }
+    this.#postedRelays[index] = facts.socket;
+    this.#postedBytes[index] = payloadSizeBytes;
+    this.#posted = index + 1;
+    if (this.#posted === turnPostsMax) this.sendPosts();
   }
 
   /** What is to leave by a stream goes up to main, which has it. */

@@ -41,6 +41,15 @@ export function at(text: string): Endpoint {
 }
 
 const commandRecords = 128;
+/** From where one datagram is received to where the next one is, if the first has to wait. */
+const placeBytes = 512;
+
+interface Post {
+  readonly socket: number;
+  readonly offset: number;
+  readonly sizeBytes: number;
+  readonly to: string;
+}
 
 export class TurnRig {
   readonly arena = new Uint8Array(16_384);
@@ -55,6 +64,12 @@ export class TurnRig {
   readonly worker: TurnWorker;
   keepsSent = true;
   outcome: number = sendCode.sent;
+  /** Of what was posted, where it differs. */
+  outcomes: readonly number[] = [];
+  posts = true;
+  /** Several datagrams make a batch; else each is one. */
+  isGathering = false;
+  readonly #posted: Post[] = [];
   watches = true;
   nowMs = 1_000;
   readonly #commands: RingWriter;
@@ -92,8 +107,23 @@ export class TurnRig {
         },
         release: (socket) => void this.sockets.push(`release ${socket}`),
         send: (socket, offset, sizeBytes, target, port, isWhole) => {
-          if (this.keepsSent) this.#keep(socket, offset, sizeBytes, endpointOf(target, port), isWhole);
+          if (this.keepsSent)
+            this.#keep({ socket, offset, sizeBytes, to: endpointOf(target, port) }, isWhole);
           return this.outcome;
+        },
+        post: (index, socket, offset, sizeBytes, target, port) => {
+          if (!this.posts) return false;
+          if (this.keepsSent) {
+            this.#posted[index] = { socket, offset, sizeBytes, to: endpointOf(target, port) };
+          }
+          return true;
+        },
+        sendPosted: (count, codes) => {
+          for (let index = 0; index < count; index++) {
+            const post = this.#posted[index];
+            if (post !== undefined && this.keepsSent) this.#keep(post, false);
+            codes[index] = this.outcomes[index] ?? this.outcome;
+          }
         },
       },
       counters: this.counters,
@@ -113,8 +143,10 @@ export class TurnRig {
     facts.socket = socket;
     facts.source.set(ipToWords(source.ip));
     facts.sourcePort = source.port;
-    this.arena.set(data.subarray(0, 9_216), packetAt);
-    this.worker.receive(packetAt, data.length, this.nowMs);
+    const offset = packetAt + this.worker.posted * placeBytes;
+    this.arena.set(data.subarray(0, 9_216), offset);
+    this.worker.receive(offset, data.length, this.nowMs);
+    if (!this.isGathering) this.worker.sendPosts();
   }
 
   /** What went up to main, all of it or so many. */
@@ -148,7 +180,7 @@ export class TurnRig {
     return [...this.counters.subarray(0, trafficField.size)];
   }
 
-  #keep(socket: number, offset: number, sizeBytes: number, to: string, isWhole: boolean): void {
+  #keep({ socket, offset, sizeBytes, to }: Post, isWhole: boolean): void {
     this.sent.push({ socket, to, bytes: Buffer.from(this.arena.slice(offset, offset + sizeBytes)), isWhole });
   }
 }

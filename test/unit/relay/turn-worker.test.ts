@@ -2,12 +2,14 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import {
+  turnPostsMax,
   turnRequestRecords,
   turnStrangersWaitingMax,
   turnWaitingPerClientMax,
   turnWaitingPerStrangerMax,
 } from "../../../src/core/limits.ts";
 import { sendCode } from "../../../src/relay/driver.ts";
+import { relayRecordAt, trafficField } from "../../../src/relay/turn/turn-counters.ts";
 import { turnEventKind } from "../../../src/relay/turn/turn-records.ts";
 import { firstStream } from "../../../src/relay/turn/turn-worker.ts";
 import type { AllocationId } from "../../../src/turn/actions.ts";
@@ -138,6 +140,56 @@ suite("relay: TURN in a worker", (test) => {
     rig.outcome = sendCode.sentOnRetry;
     rig.receive(relay4, peer, Buffer.from("x"));
     assert.deepEqual(rig.traffic(), [0, 0, 1, 1]);
+  });
+
+  test("what goes to clients leaves together, and each counts for its own relay", () => {
+    const rig = attached();
+    rig.isGathering = true;
+    rig.receive(relay4, peer, Buffer.from("one"));
+    rig.receive(relay6, peerV6, Buffer.from("by Data"));
+    rig.receive(relay4, at("198.51.100.10:5000"), Buffer.from("not permitted"));
+    rig.receive(relay4, peer, Buffer.from("three"));
+    assert.equal(rig.sent.length, 0);
+    assert.equal(rig.worker.posted, 3);
+    assert.deepEqual(rig.traffic(), [0, 0, 0, 0]);
+    rig.outcomes = [sendCode.sentOnRetry, sendCode.queueFull, sendCode.sent];
+    rig.worker.sendPosts();
+    rig.worker.sendPosts();
+    assert.deepEqual(
+      [0, 2].map((index) => texts(rig)[index]),
+      [`${listener} 192.0.2.7:4000 @\0\0\x03one`, `${listener} 192.0.2.7:4000 @\0\0\x05three`],
+    );
+    assert.ok(rig.sent[1]?.bytes.includes("by Data"));
+    assert.equal(rig.sent.length, 3);
+    assert.equal(rig.count("queueFull"), 1);
+    assert.deepEqual(rig.traffic(), [0, 0, 2, 8]);
+    const ofRelay = (relay: number): number[] => {
+      const at = relayRecordAt(relay - relay4);
+      return [...rig.counters.subarray(at, at + trafficField.size)];
+    };
+    assert.deepEqual(
+      [ofRelay(relay4), ofRelay(relay6)],
+      [
+        [0, 0, 2, 8],
+        [0, 0, 0, 0],
+      ],
+    );
+  });
+
+  test("as many as there is room for leave by themselves; what cannot be posted has failed", () => {
+    const rig = attached();
+    rig.isGathering = true;
+    const numbers = Array.from({ length: turnPostsMax + 1 }, (_, index) => String(index));
+    for (const number of numbers) rig.receive(relay4, peer, Buffer.from(number));
+    assert.equal(rig.sent.length, turnPostsMax);
+    rig.worker.sendPosts();
+    assert.deepEqual(
+      rig.sent.map(({ bytes }) => bytes.subarray(4).toString()),
+      numbers,
+    );
+    rig.posts = false;
+    rig.receive(relay4, peer, Buffer.from("x"));
+    assert.deepEqual([rig.worker.posted, rig.count("sendFailed")], [0, 1]);
   });
 
   test("requests go up whole, with socket and source, and replies come down behind the plan", () => {
