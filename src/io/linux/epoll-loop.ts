@@ -5,6 +5,7 @@
  * Epoll is level-triggered, so one read per report is enough: what remains is reported again, other sockets get their
  * turn first, and the read that would only say EAGAIN is saved. Only a worker that is behind, which a full list of
  * reports tells, reads a few datagrams of each socket: then most queues hold several, and reports cost more than reads.
+ * TURN's listeners are otherwise: all clients are behind them, so they are read and written many datagrams at a time.
  */
 import { jumboSizeBytesMax, turnListenersMax } from "../../core/limits.ts";
 import type { CounterMemory } from "../../relay/counters.ts";
