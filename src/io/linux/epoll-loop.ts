@@ -7,16 +7,14 @@
  * reports tells, reads a few datagrams of each socket: then most queues hold several, and reports cost more than reads.
  * TURN's listeners are otherwise: all clients are behind them, so they are read and written many datagrams at a time.
  */
-import { jumboSizeBytesMax, turnListenersMax } from "../../core/limits.ts";
 import type { CounterMemory } from "../../relay/counters.ts";
 import { workerField } from "../../relay/counters.ts";
 import { reason } from "../../relay/reasons.ts";
-import type { TurnWorker } from "../../relay/turn/turn-worker.ts";
 import type { WorkerCore } from "../../relay/worker-core.ts";
-import type { DataFacts } from "../../turn/data-facts.ts";
 import type { RingReader, RingWriter } from "../ring.ts";
 import type { Arena } from "./arena.ts";
 import { Coalescer } from "./coalescer.ts";
+import { DatagramReader, datagramReaderBytes } from "./datagram-reader.ts";
 import { type EpollSockets, isInet, secondBit } from "./epoll-sockets.ts";
 import {
   type BoxedNumbers,
@@ -27,19 +25,12 @@ import {
   errno,
   errnoName,
   error,
-  messageFlag,
   read,
-  recvfrom,
   socketAddress,
   usleep,
 } from "./libc.ts";
-import { socketOfEpollName, type TurnSockets } from "./turn-sockets.ts";
-
-/** TURN in this worker, and its sockets. */
-export interface TurnPart {
-  readonly worker: TurnWorker;
-  readonly sockets: TurnSockets;
-}
+import { type TurnPart, TurnReceiver } from "./turn-receiver.ts";
+import { socketOfEpollName } from "./turn-sockets.ts";
 
 const eventsMax = 256;
 /** Datagrams read per report when the list of reports is full. */
@@ -54,7 +45,6 @@ const clockStepMs = 0.1;
 const waitMsMax = 200;
 /** Slot number of the eventfd in the epoll set. */
 const wakeSlot = -1;
-const receiveFlags = messageFlag.dontwait | messageFlag.trunc;
 
 export interface LoopParts {
   readonly arena: Arena;
@@ -74,34 +64,33 @@ export interface LoopParts {
 }
 
 /** Bytes of the arena the loop needs. */
-export const loopBytes = eventsMax * epoll.eventBytes + 512;
+export const loopBytes = eventsMax * epoll.eventBytes + datagramReaderBytes + 256;
 
 /** Entries of the numbers given to calls. */
-const boxed = { events: 1, packet: 2, source: 3, sourceBytes: 4, time: 5, now: 6 } as const;
+const boxed = { events: 1, packet: 2, time: 3, now: 4 } as const;
 
 export class EpollLoop {
   readonly #parts: LoopParts;
   readonly #view: DataView;
   readonly #events: number;
-  readonly #source: number;
-  readonly #sourceBytes: number;
+  readonly #reader: DatagramReader;
+  readonly #turn: TurnReceiver | undefined;
   readonly #time: number;
   readonly #boxed: BoxedNumbers;
   readonly #coalescer: Coalescer;
   #isWoken = false;
   #nextSecondMs = 0;
-  /** Datagrams of this batch beyond one a report. */
-  #unreported = 0;
 
   constructor(parts: LoopParts) {
     const { arena } = parts;
     this.#parts = parts;
     this.#view = arena.view;
     this.#events = arena.reserve(eventsMax * epoll.eventBytes);
-    this.#source = arena.reserve(socketAddress.slotBytes + 4);
-    this.#sourceBytes = this.#source + socketAddress.slotBytes;
+    this.#reader = new DatagramReader(arena);
+    this.#turn =
+      parts.turn === undefined ? undefined : new TurnReceiver(parts.turn, this.#reader, arena.view);
     this.#time = arena.reserve(16);
-    const offsets = [this.#events, parts.sockets.packetOffset, this.#source, this.#sourceBytes, this.#time];
+    const offsets = [this.#events, parts.sockets.packetOffset, this.#time];
     this.#boxed = [null, ...offsets.map((offset) => arena.address + offset), 0];
     this.#coalescer = new Coalescer(parts.coalesces);
     if (!parts.sockets.watch(parts.wakeDescriptor, wakeSlot, 0)) {
@@ -124,8 +113,8 @@ export class EpollLoop {
       if (this.#coalescer.isBusy) this.#coalescer.noteWork(this.#readClock() - clockMs);
       // Requests are main's work, and wait for it already.
       const requests = this.#parts.turn?.worker.takeRequests() ?? 0;
-      const pauseUs = this.#coalescer.pauseUs(ready + this.#unreported - requests, clockMs);
-      this.#unreported = 0;
+      const unreported = this.#turn?.takeUnreported() ?? 0;
+      const pauseUs = this.#coalescer.pauseUs(ready + unreported - requests, clockMs);
       if (pauseUs > 0) {
         this.#parts.counters.worker[workerField.pauses]!++;
         usleep(pauseUs);
@@ -179,7 +168,7 @@ export class EpollLoop {
       read(this.#parts.wakeDescriptor, this.#boxed[boxed.time]!, 8);
       this.#parts.commands.acknowledgeWake();
     } else if (slot < wakeSlot) {
-      this.#receiveTurn(socketOfEpollName(slot), readsMax, nowMs);
+      this.#turn?.receive(socketOfEpollName(slot), readsMax, nowMs);
     } else if (this.#parts.core.isOpen(slot & ~secondBit, this.#view.getInt32(at + 4, true))) {
       this.#receiveSome(slot, readsMax, nowMs);
     } else {
@@ -212,8 +201,8 @@ export class EpollLoop {
   #receive(slot: number, fd: number, reads: number, nowMs: number): boolean {
     const view = this.#view;
     const { sockets, core } = this.#parts;
-    const source = this.#source;
-    const sizeBytes = this.#read(fd, this.#boxed[boxed.packet]!);
+    const { source } = this.#reader;
+    const sizeBytes = this.#reader.read(fd, this.#boxed[boxed.packet]!);
     if (sizeBytes < 0) {
       // After the first read: the queue is empty. Else a pending ICMP error or a datagram with a bad checksum: the
       // socket is as good as before.
@@ -235,78 +224,6 @@ export class EpollLoop {
     }
     core.forwarder.receive(slot, sockets.packetOffset, sizeBytes, nowMs);
     return true;
-  }
-
-  /** Reads a listener or a relay of TURN. */
-  #receiveTurn(socket: number, readsWanted: number, nowMs: number): void {
-    const { turn } = this.#parts;
-    const fd = turn?.sockets.descriptors[socket] ?? 0;
-    // Closed since epoll reported it.
-    if (turn === undefined || fd === 0) return;
-    if (socket < turnListenersMax) {
-      this.#receiveClients(turn, socket, fd, nowMs);
-      return;
-    }
-    const { worker } = turn;
-    const { outbox } = turn.sockets;
-    for (let reads = 0; reads < readsWanted; reads++) {
-      const { posted } = worker;
-      const sizeBytes = this.#read(fd, outbox.addressOf(posted));
-      if (sizeBytes < 0) {
-        if (reads === 0) worker.countReceiveTrouble();
-        return;
-      }
-      if (reads > 0) this.#unreported++;
-      this.#readSource(worker.facts, this.#source);
-      worker.facts.socket = socket;
-      worker.receive(outbox.offsetOf(posted), sizeBytes, nowMs);
-    }
-  }
-
-  /** All of a worker's clients are behind a few listeners, which have several datagrams at a time. */
-  #receiveClients({ worker, sockets }: TurnPart, socket: number, fd: number, nowMs: number): void {
-    const { inbox } = sockets;
-    const received = inbox.receive(fd);
-    if (received < 0) {
-      worker.countReceiveTrouble();
-      return;
-    }
-    this.#unreported += received - 1;
-    for (let index = 0; index < received; index++) {
-      this.#readSource(worker.facts, inbox.nameAt(index));
-      worker.facts.socket = socket;
-      worker.receive(inbox.offsetOf(index), inbox.sizeOf(index), nowMs);
-    }
-  }
-
-  /** `into`: an address, boxed. */
-  #read(fd: number, into: number): number {
-    this.#view.setInt32(this.#sourceBytes, socketAddress.slotBytes, true);
-    return recvfrom(
-      fd,
-      into,
-      jumboSizeBytesMax,
-      receiveFlags,
-      this.#boxed[boxed.source]!,
-      this.#boxed[boxed.sourceBytes]!,
-    );
-  }
-
-  /** `source`: where the kernel wrote it. */
-  #readSource(facts: DataFacts, source: number): void {
-    const view = this.#view;
-    const words = facts.source;
-    facts.sourcePort = view.getUint16(source + socketAddress.port);
-    if (isInet(view, source)) {
-      words[0] = 0;
-      words[1] = 0;
-      words[2] = 0xffff;
-      words[3] = view.getInt32(source + socketAddress.inetIp);
-      return;
-    }
-    for (let index = 0; index < 4; index++) {
-      words[index] = view.getInt32(source + socketAddress.inet6Ip + 4 * index);
-    }
   }
 
   #timeout(nowMs: number): number {
