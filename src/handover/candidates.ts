@@ -18,8 +18,8 @@ import { isTimely } from "./streams.ts";
 import { candidateIdleMs, plausiblePackets, reorderMax, speakingMs, strayPacketMs } from "./timing.ts";
 
 /** Word index of a candidate's record. */
-export function candidateAt(slot: number, index: number): number {
-  return slot * slotWords + candidate.first + index * candidate.size;
+export function candidateAt(table: SlotTable, slot: number, index: number): number {
+  return table.annexOf(slot) + candidate.first + index * candidate.size;
 }
 
 export function isCandidate(table: SlotTable, slot: number, index: number): boolean {
@@ -30,7 +30,7 @@ export function isCandidate(table: SlotTable, slot: number, index: number): bool
 export function findCandidate(table: SlotTable, slot: number, source: Int32Array): number {
   for (let index = 0; index < candidatesPerSlotMax; index++) {
     if (!isCandidate(table, slot, index)) continue;
-    if (isSameEndpoint(table.words, candidateAt(slot, index), source, 0)) return index;
+    if (isSameEndpoint(table.words, candidateAt(table, slot, index), source, 0)) return index;
   }
   return -1;
 }
@@ -53,7 +53,7 @@ export function admitCandidate(
   let weakestOfNetwork = -1;
   let ofNetwork = 0;
   for (let index = 0; index < candidatesPerSlotMax; index++) {
-    const at = candidateAt(slot, index);
+    const at = candidateAt(table, slot, index);
     if (isCandidate(table, slot, index) && isIdle(table, at, nowMs)) dropCandidate(table, sink, slot, index);
     if (!isCandidate(table, slot, index)) {
       if (free < 0) free = index;
@@ -67,10 +67,10 @@ export function admitCandidate(
   const isNetworkFull = ofNetwork >= candidatesPerNetworkMax;
   if (isNetworkFull || free < 0) {
     free = isNetworkFull ? weakestOfNetwork : weakest;
-    if (!givesWay(table, candidateAt(slot, free), likely, nowMs)) return -1;
+    if (!givesWay(table, candidateAt(table, slot, free), likely, nowMs)) return -1;
     dropCandidate(table, sink, slot, free);
   }
-  start(table, candidateAt(slot, free), facts, likely, nowMs);
+  start(table, candidateAt(table, slot, free), facts, likely, nowMs);
   table.words[slot * slotWords + word.pending]! |= 1 << free;
   return free;
 }
@@ -84,7 +84,7 @@ export function noteCandidate(
   nowMs: number,
 ): void {
   const { words, reals } = table;
-  const at = candidateAt(facts.slot, index);
+  const at = candidateAt(table, facts.slot, index);
   const elapsedMs = nowMs - reals[(at + candidate.lastAt) >>> 1]!;
   reals[(at + candidate.lastAt) >>> 1] = nowMs;
   if (facts.kind !== packetKind.rtp) {
@@ -134,7 +134,7 @@ export function dropAllCandidates(table: SlotTable, sink: HandoverSink, slot: nu
 /** Forgets candidates that fell silent. */
 export function expireCandidates(table: SlotTable, sink: HandoverSink, slot: number, nowMs: number): void {
   for (let index = 0; index < candidatesPerSlotMax; index++) {
-    if (isCandidate(table, slot, index) && isIdle(table, candidateAt(slot, index), nowMs)) {
+    if (isCandidate(table, slot, index) && isIdle(table, candidateAt(table, slot, index), nowMs)) {
       dropCandidate(table, sink, slot, index);
     }
   }
@@ -168,8 +168,8 @@ function givesWay(table: SlotTable, at: number, likely: number, nowMs: number): 
 function weaker(table: SlotTable, slot: number, a: number, b: number): number {
   if (a < 0) return b;
   const { words } = table;
-  const first = candidateAt(slot, a);
-  const second = candidateAt(slot, b);
+  const first = candidateAt(table, slot, a);
+  const second = candidateAt(table, slot, b);
   const byRank = words[second + candidate.rank]! - words[first + candidate.rank]!;
   if (byRank !== 0) return byRank < 0 ? b : a;
   const isEither = !isPlausible(table, first) || !isPlausible(table, second);

@@ -95,7 +95,13 @@ function endComparing(ground: Ground, slot: number): void {
   const { table, sink } = ground;
   for (let index = 0; index < candidatesPerSlotMax; index++) {
     if (!isInDoubt(ground, slot, index)) continue;
-    sink.note(slot, handoverNote.refused, evidenceCode.continuity, table.words, candidateAt(slot, index));
+    sink.note(
+      slot,
+      handoverNote.refused,
+      evidenceCode.continuity,
+      table.words,
+      candidateAt(ground.table, slot, index),
+    );
     dropCandidate(table, sink, slot, index);
   }
   endTwin(ground, slot);
@@ -105,7 +111,7 @@ function endComparing(ground: Ground, slot: number): void {
 function isInDoubt(ground: Ground, slot: number, index: number): boolean {
   if (index < 0 || !isCandidate(ground.table, slot, index)) return false;
   const { words } = ground.table;
-  const at = candidateAt(slot, index);
+  const at = candidateAt(ground.table, slot, index);
   const wants = claimOf(ground, at);
   if (wants !== claim.continuity && wants !== claim.continuityInPlace) return false;
   const streamAt = findStream(ground.table, slot, words[at + candidate.ssrc]!);

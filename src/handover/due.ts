@@ -25,7 +25,7 @@ export function nextDeadline(ground: Ground, slot: number, nowMs: number): numbe
   const mask = ground.table.words[slot * slotWords + word.pending]! & 0xff;
   for (let index = 0; index < candidatesPerSlotMax; index++) {
     if ((mask & (1 << index)) === 0) continue;
-    const at = candidateAt(slot, index);
+    const at = candidateAt(ground.table, slot, index);
     next = Math.min(next, lastAtMs(ground.table, at) + candidateIdleMs);
     if (!ground.settings[slot]!.isSignalled || isRtcp(ground, slot)) continue;
     const decidedAt = decidableAt(ground, slot, at, nowMs);

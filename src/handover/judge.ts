@@ -94,7 +94,7 @@ function settleUnproven(ground: Ground, slot: number, nowMs: number): void {
 /** Gives the candidate the rank and claim that the present hints say; its match, for a payload that counts. */
 function reclassify(ground: Ground, slot: number, index: number): number {
   const { words } = ground.table;
-  const at = candidateAt(slot, index);
+  const at = candidateAt(ground.table, slot, index);
   const settings = ground.settings[slot]!;
   words[at + candidate.rank] = rankOf(ground, slot, words, at);
   const match = matchHints(settings, words, at);
@@ -117,8 +117,9 @@ function settleByOverride(ground: Ground, slot: number, nowMs: number): void {
   let best = -1;
   for (let index = 0; index < candidatesPerSlotMax; index++) {
     if (!isCandidate(ground.table, slot, index)) continue;
-    const rankAt = candidateAt(slot, index) + candidate.rank;
-    if (best < 0 || words[rankAt]! > words[candidateAt(slot, best) + candidate.rank]!) best = index;
+    const rankAt = candidateAt(ground.table, slot, index) + candidate.rank;
+    if (best < 0 || words[rankAt]! > words[candidateAt(ground.table, slot, best) + candidate.rank]!)
+      best = index;
   }
   if (best >= 0) accept(ground, slot, best, evidenceCode.override, nowMs);
 }
@@ -126,14 +127,15 @@ function settleByOverride(ground: Ground, slot: number, nowMs: number): void {
 function settleSpeaker(ground: Ground, slot: number, nowMs: number, evidence: number): void {
   const index = pickSpeaker(ground, slot, nowMs);
   if (index < 0) return;
-  const rank = ground.table.words[candidateAt(slot, index) + candidate.rank]!;
+  const rank = ground.table.words[candidateAt(ground.table, slot, index) + candidate.rank]!;
   accept(ground, slot, index, evidence, nowMs);
   makeProvisional(ground, slot, rank);
 }
 
 function dropSpeakers(ground: Ground, slot: number): void {
   for (let index = 0; index < candidatesPerSlotMax; index++) {
-    if (!isCandidate(ground.table, slot, index) || !isSpeaker(ground, candidateAt(slot, index))) continue;
+    if (!isCandidate(ground.table, slot, index) || !isSpeaker(ground, candidateAt(ground.table, slot, index)))
+      continue;
     dropCandidate(ground.table, ground.sink, slot, index);
   }
 }
@@ -142,7 +144,7 @@ function settleRtcp(ground: Ground, slot: number, nowMs: number): void {
   const { words } = ground.table;
   for (let index = 0; index < candidatesPerSlotMax; index++) {
     if (!isCandidate(ground.table, slot, index)) continue;
-    const at = candidateAt(slot, index);
+    const at = candidateAt(ground.table, slot, index);
     if (matchHints(ground.settings[slot]!, words, at) >= hintMatch.usableIp) {
       accept(ground, slot, index, evidenceCode.signalled, nowMs);
       return;
@@ -159,7 +161,7 @@ function settleProven(ground: Ground, slot: number, nowMs: number): void {
   let best = -1;
   for (let index = 0; index < candidatesPerSlotMax; index++) {
     if (!isCandidate(table, slot, index)) continue;
-    const at = candidateAt(slot, index);
+    const at = candidateAt(ground.table, slot, index);
     if (isSpeaker(ground, at)) {
       if (hasLapsed(ground, slot, at, nowMs)) dropCandidate(table, ground.sink, slot, index);
     } else if (
@@ -173,8 +175,9 @@ function settleProven(ground: Ground, slot: number, nowMs: number): void {
     settleNewSpeaker(ground, slot, nowMs);
     return;
   }
-  const evidence = evidenceOfClaim(claimOf(ground, candidateAt(slot, best)));
-  if (evidence !== evidenceCode.signalled) countNewcomer(ground, slot, candidateAt(slot, best), nowMs);
+  const evidence = evidenceOfClaim(claimOf(ground, candidateAt(ground.table, slot, best)));
+  if (evidence !== evidenceCode.signalled)
+    countNewcomer(ground, slot, candidateAt(ground.table, slot, best), nowMs);
   accept(ground, slot, best, evidence, nowMs);
 }
 
@@ -189,8 +192,8 @@ function isAlive(ground: Ground, slot: number, at: number): boolean {
 function likelier(ground: Ground, slot: number, a: number, b: number): number {
   if (a < 0) return b;
   const { words } = ground.table;
-  const first = candidateAt(slot, a);
-  const second = candidateAt(slot, b);
+  const first = candidateAt(ground.table, slot, a);
+  const second = candidateAt(ground.table, slot, b);
   const isNamed = evidenceOfClaim(claimOf(ground, first)) === evidenceCode.signalled;
   if (isNamed !== (evidenceOfClaim(claimOf(ground, second)) === evidenceCode.signalled))
     return isNamed ? a : b;
@@ -213,7 +216,7 @@ function hasLapsed(ground: Ground, slot: number, at: number, nowMs: number): boo
 function settleNewSpeaker(ground: Ground, slot: number, nowMs: number): void {
   const index = pickSpeaker(ground, slot, nowMs);
   if (index < 0) return;
-  const at = candidateAt(slot, index);
+  const at = candidateAt(ground.table, slot, index);
   const wants = claimOf(ground, at);
   const silence = wants === claim.place ? pairSilenceMs(ground, slot, nowMs) : silenceMs(ground, slot, nowMs);
   const needed = neededSilenceMs(ground, slot, at, nowMs);

@@ -36,8 +36,8 @@ export function keep(ground: Ground, facts: PacketFacts, wants: number, nowMs: n
   } else {
     noteCandidate(table, index, facts, ground.settings[slot]!, nowMs);
   }
-  table.words[candidateAt(slot, index) + candidate.rank] = likely;
-  setClaim(ground, candidateAt(slot, index), wants);
+  table.words[candidateAt(ground.table, slot, index) + candidate.rank] = likely;
+  setClaim(ground, candidateAt(ground.table, slot, index), wants);
   settle(ground, slot, nowMs);
   if (isFromProven(ground, facts)) {
     if (facts.kind === packetKind.rtp) noteStream(table, facts, nowMs);

@@ -6,7 +6,7 @@ import { type PacketFacts, type SlotSettings, type Verdict, verdict } from "./co
 import { type Ground, isProven, isRtcp, keepsTarget, setFlag, setTime } from "./ground.ts";
 import { hintMatch, isSameEndpoint } from "./hints.ts";
 import { hasRtpLeft } from "./proof.ts";
-import { real, slotFlag, slotWords, vouched } from "./slot-table.ts";
+import { real, slotFlag, slotWords, word } from "./slot-table.ts";
 import { aimRtcp, setTarget } from "./targets.ts";
 import { hearAtNamed } from "./waiting-target.ts";
 
@@ -33,6 +33,6 @@ export function showPresence(
 
 /** A packet from elsewhere bore a tag that verified, if too short a one to prove anything yet: the party is there. */
 function isAnswered(ground: Ground, slot: number): boolean {
-  const weak = slot * slotWords + vouched.weak;
+  const weak = slot * slotWords + word.weak;
   return ground.table.words[weak + 4] !== 0 && !isSameEndpoint(ground.table.words, weak, ground.source, 0);
 }

@@ -187,7 +187,7 @@ export function makeProvisional(ground: Ground, slot: number, rank: number): voi
 export function accept(ground: Ground, slot: number, index: number, evidence: number, nowMs: number): void {
   const { table, sink } = ground;
   const { words } = table;
-  const at = candidateAt(slot, index);
+  const at = candidateAt(ground.table, slot, index);
   const base = slot * slotWords;
   const lastAt = lastAtMs(table, at);
   const wants = words[at + candidate.claim]! & 0xff;
@@ -223,7 +223,7 @@ export function accept(ground: Ground, slot: number, index: number, evidence: nu
  */
 function releasableSinceMs(ground: Ground, slot: number, index: number): number {
   const { words } = ground.table;
-  const at = candidateAt(slot, index);
+  const at = candidateAt(ground.table, slot, index);
   const streamAt = findStream(ground.table, slot, words[at + candidate.ssrc]!);
   if (streamAt < 0 || isRemembered(ground, slot, words, at)) return Number.NEGATIVE_INFINITY;
   const first = (words[at + candidate.claim]! >>> 8) & 0xffff;
@@ -245,7 +245,7 @@ export function isAimed(ground: Ground, slot: number): boolean {
  */
 function isStillInQuestion(ground: Ground, slot: number, other: number, wants: number): boolean {
   const { words } = ground.table;
-  const at = candidateAt(slot, other);
+  const at = candidateAt(ground.table, slot, other);
   const others = words[at + candidate.claim]! & 0xff;
   if ((slot & 1) !== 0 || hasFlag(ground, slot, slotFlag.isExact) || others !== wants) return false;
   if (wants === claim.port)
@@ -286,7 +286,7 @@ export function withdraw(ground: Ground, slot: number, nowMs: number): void {
 function judgeAnew(ground: Ground, slot: number): void {
   for (let index = 0; index < candidatesPerSlotMax; index++) {
     if (isCandidate(ground.table, slot, index))
-      ground.table.words[candidateAt(slot, index) + candidate.claim]! &= ~0xff;
+      ground.table.words[candidateAt(ground.table, slot, index) + candidate.claim]! &= ~0xff;
   }
 }
 

@@ -20,7 +20,7 @@ export function refuteCandidates(ground: Ground, facts: PacketFacts, nowMs: numb
   let outcome: Verdict = verdict.relay;
   for (let index = 0; index < candidatesPerSlotMax; index++) {
     if (!isCandidate(ground.table, slot, index)) continue;
-    const at = candidateAt(slot, index);
+    const at = candidateAt(ground.table, slot, index);
     if (words[at + candidate.ssrc] !== facts.ssrc) continue;
     const first = (words[at + candidate.claim]! >>> 8) & 0xffff;
     const isBehind = ((facts.sequence - first) & 0xffff) >= 0x8000;
@@ -33,7 +33,7 @@ export function refuteCandidates(ground: Ground, facts: PacketFacts, nowMs: numb
 function decide(ground: Ground, facts: PacketFacts, index: number, nowMs: number): boolean {
   const { table, sink } = ground;
   const { slot } = facts;
-  const at = candidateAt(slot, index);
+  const at = candidateAt(ground.table, slot, index);
   const held = sink.heldDigest(slot, index, facts.sequence);
   const own = held === noDigest ? noDigest : sink.digest();
   if (own !== noDigest && own === held && pairCandidate(ground, slot, index, nowMs)) {

@@ -13,7 +13,7 @@ export function findRemembered(ground: Ground, slot: number, source: Int32Array,
   const { words } = ground.table;
   const count = words[slot * slotWords + word.rememberedCount]!;
   for (let index = 0; index < count; index++) {
-    const entry = entryAt(slot, index);
+    const entry = entryAt(ground, slot, index);
     if (isSameEndpoint(words, entry, source, at)) return entry;
   }
   return -1;
@@ -57,7 +57,7 @@ export function remember(
  */
 export function endLaterClaims(ground: Ground, slot: number, entry: number): void {
   const { words } = ground.table;
-  const end = entryAt(slot, words[slot * slotWords + word.rememberedCount]!);
+  const end = entryAt(ground, slot, words[slot * slotWords + word.rememberedCount]!);
   for (let later = entry + remembered.size; later < end; later += remembered.size) {
     words[later + remembered.claim] = memoryClaim.known;
   }
@@ -71,11 +71,15 @@ export function forgetRemembered(ground: Ground, slot: number): void {
 function makeRoom(ground: Ground, slot: number): number {
   const { words } = ground.table;
   const countAt = slot * slotWords + word.rememberedCount;
-  if (words[countAt]! < rememberedSourcesPerSlotMax) return entryAt(slot, words[countAt]!++);
-  words.copyWithin(entryAt(slot, 1), entryAt(slot, 2), entryAt(slot, rememberedSourcesPerSlotMax));
-  return entryAt(slot, rememberedSourcesPerSlotMax - 1);
+  if (words[countAt]! < rememberedSourcesPerSlotMax) return entryAt(ground, slot, words[countAt]!++);
+  words.copyWithin(
+    entryAt(ground, slot, 1),
+    entryAt(ground, slot, 2),
+    entryAt(ground, slot, rememberedSourcesPerSlotMax),
+  );
+  return entryAt(ground, slot, rememberedSourcesPerSlotMax - 1);
 }
 
-function entryAt(slot: number, index: number): number {
-  return slot * slotWords + remembered.first + index * remembered.size;
+function entryAt(ground: Ground, slot: number, index: number): number {
+  return ground.table.annexOf(slot) + remembered.first + index * remembered.size;
 }

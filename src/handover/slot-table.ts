@@ -3,8 +3,11 @@
  * be copied out and in as bytes, and read by another thread (view.ts). Settings are not part of it: they are declared
  * anew by `configure`. Nor are the windows of twins (twin-table.ts): few slots have any.
  *
- *     words 0..47 header     48..67 times (doubles)     68..147 streams     148..275 candidates     276..323 keys
- *     324..359 sources that lost the leg                360..391 strikes            392..395 stragglers
+ * What every packet of a proven source touches comes first, in two cache lines. What few slots ever use lies in an annex
+ * behind all slots, in memory that is not there before it is written to.
+ *
+ *     slot:  0..15 header     16..17 last heard     18..97 streams     98..137 more header     138..157 times (doubles)
+ *     annex: 0..127 candidates     128..167 checked sources     168..203 sources that lost the leg     204..235 strikes
  */
 import {
   candidatesPerSlotMax,
@@ -14,12 +17,19 @@ import {
   strikesPerSlotMax,
 } from "../core/limits.ts";
 
-export const slotWords = 396;
-export const slotBytes = slotWords * 4;
+export const slotWords = 160;
+const annexWords = 236;
+/** Of both parts. */
+export const slotBytes = 4 * (slotWords + annexWords);
 
 /** Bytes of the memory that a policy for so many slots needs. */
 export function handoverBytes(capacitySlots: number): number {
   return capacitySlots * slotBytes;
+}
+
+/** Word index of the slot's annex, in the memory of so many slots. */
+export function annexAt(slot: number, capacitySlots: number): number {
+  return capacitySlots * slotWords + slot * annexWords;
 }
 
 /** Int32 words of a slot. An endpoint is five words: four of address, one of port; port 0 says none. */
@@ -36,33 +46,39 @@ export const word = {
   pending: 13,
   streamCount: 14,
   currentStream: 15,
-  switchCount: 16,
-  previous: 17,
-  previousPort: 21,
-  previousSsrc: 22,
+  switchCount: 98,
+  previous: 99,
+  previousPort: 103,
+  previousSsrc: 104,
   /** First sequence number of the source that replaced the previous one. */
-  previousSequence: 23,
-  previousClaim: 24,
-  siblingEpochs: 25,
-  generation: 26,
+  previousSequence: 105,
+  previousClaim: 106,
+  siblingEpochs: 107,
+  generation: 108,
   /** The place the SDP before named and the present one does not; five words, port 0: none. */
-  former: 27,
+  former: 109,
   /** Times the leg went from one source to another since the slot was opened. */
-  switches: 32,
+  switches: 114,
   /** Sources that lost the leg and are remembered. */
-  rememberedCount: 33,
-  strikeCount: 34,
+  rememberedCount: 115,
+  strikeCount: 116,
   /** Number of the slot's record in the twin table; 0: none. */
-  twinRecord: 35,
+  twinRecord: 117,
   /** The source that is read beside the proven one; five words, port 0: none. */
-  twin: 36,
-  twinPort: 40,
+  twin: 118,
+  twinPort: 122,
   /** Who showed by a receipt that it hears us from a new place, and waits for the old one's silence; port 0: nobody. */
-  receipt: 41,
-  receiptPort: 45,
+  receipt: 123,
+  receiptPort: 127,
   /** Last sequence number of the previous source's own, and its pace (streams.ts, `paceOf`). */
-  previousLast: 46,
-  previousPace: 47,
+  previousLast: 128,
+  previousPace: 129,
+  /** Source of the last packet with a short tag that was not enough; five words, port 0: none. */
+  weak: 130,
+  /** Sources with a valid check of ICE. */
+  checkedCount: 135,
+  /** The number of the packet of `real.stragglerAt`. */
+  stragglerSequence: 136,
 } as const;
 
 /** Bits of `flags`. */
@@ -111,32 +127,32 @@ export const memoryClaim = { takeBack: 1, known: 2 } as const;
 /** Doubles of a slot, indexed from `slot * slotWords / 2`. */
 export const real = {
   /** Last packet of any kind from the proven source. */
-  heardAt: 24,
-  provenAt: 25,
+  heardAt: 8,
+  provenAt: 69,
   /** The party's SDP of this generation became known. */
-  signalledAt: 26,
+  signalledAt: 70,
   /** Last packet of any kind from a usable signalled address that proved nothing. */
-  usableHeardAt: 27,
-  previousAt: 28,
-  switchWindowAt: 29,
+  usableHeardAt: 71,
+  previousAt: 72,
+  switchWindowAt: 73,
   /**
    * When a source proven by superseded hints is looked at again, or, before proof, when a doubtful address is sent to
    * after all; 0: never.
    */
-  supersededAt: 30,
+  supersededAt: 74,
   /** End of the time after a change of SDP in which addresses are judged anew. */
-  freshUntil: 31,
+  freshUntil: 75,
   /** What went out was sent again. */
-  replayedAt: 32,
+  replayedAt: 76,
   /** When the source of `word.receipt` was heard first. */
-  receiptAt: 33,
+  receiptAt: 77,
   /** When the first packet came that the previous source may have sent before the last switch. */
-  stragglerAt: 197,
+  stragglerAt: 78,
 } as const;
 
 /** A stream: ten words from `stream.first + index * stream.size`; times as doubles at even words. */
 export const stream = {
-  first: 68,
+  first: 18,
   size: 10,
   ssrc: 0,
   sequence: 1,
@@ -147,9 +163,9 @@ export const stream = {
   jitterMs: 8,
 } as const;
 
-/** A candidate: sixteen words from `candidate.first + index * candidate.size`. */
+/** A candidate: sixteen words of the annex from `candidate.first + index * candidate.size`. */
 export const candidate = {
-  first: 148,
+  first: 0,
   size: 16,
   ip: 0,
   port: 4,
@@ -181,20 +197,12 @@ export const claim = {
   generation: 6,
 } as const;
 
-/** Sources that a key or ICE vouches for. Endpoints are five words. */
-export const vouched = {
-  first: 276,
-  /** Endpoints with a valid check; the one checked longest ago first. */
-  checked: 276,
-  checkedCount: 316,
-  /** Source of the last packet with a short tag that was not enough; port 0: none. */
-  weak: 317,
-  size: 48,
-} as const;
+/** Where in the annex endpoints with a valid check of ICE stand, five words each; the one checked longest ago first. */
+export const checkedFirst = 128;
 
-/** A remembered source: nine words from `remembered.first + index * remembered.size`. The first entry is the oldest. */
+/** A remembered source: nine words of the annex from `remembered.first + index * remembered.size`. The first entry is the oldest. */
 export const remembered = {
-  first: 324,
+  first: 168,
   size: 9,
   ip: 0,
   ssrc: 5,
@@ -205,26 +213,22 @@ export const remembered = {
   pace: 8,
 } as const;
 
-/** A strike: eight words from `strike.first + index * strike.size`; its end as a double at even words. */
-export const strike = { first: 360, size: 8, ip: 0, until: 6 } as const;
+/** A strike: eight words of the annex from `strike.first + index * strike.size`; its end as a double at even words. */
+export const strike = { first: 204, size: 8, ip: 0, until: 6 } as const;
 
-/** The number of the packet of `real.stragglerAt`; the time stands in the last two words. */
-export const straggler = { first: 392, sequence: 392, size: 4 } as const;
+const streamsEnd = stream.first + ssrcsPerSlotMax * stream.size;
 
-const headerWords = stream.first;
-
-if (stream.first + ssrcsPerSlotMax * stream.size > candidate.first)
-  throw new Error("handover: streams overlap");
-if (candidate.first + candidatesPerSlotMax * candidate.size > vouched.first) {
+if (streamsEnd > word.switchCount) throw new Error("handover: streams overlap");
+if (candidate.first + candidatesPerSlotMax * candidate.size > checkedFirst) {
   throw new Error("handover: candidates overlap");
 }
-if (vouched.checked + 5 * checkedSourcesPerSlotMax > vouched.checkedCount) {
+if (checkedFirst + 5 * checkedSourcesPerSlotMax > remembered.first) {
   throw new Error("handover: checked sources overlap");
 }
 if (remembered.first + rememberedSourcesPerSlotMax * remembered.size > strike.first) {
   throw new Error("handover: remembered sources overlap");
 }
-if (strike.first + strikesPerSlotMax * strike.size > straggler.first) {
+if (strike.first + strikesPerSlotMax * strike.size > annexWords) {
   throw new Error("handover: strikes overlap");
 }
 
@@ -245,20 +249,33 @@ export class SlotTable {
     this.#bytes = new Uint8Array(buffer);
   }
 
-  /** What the header counts needs no clearing: streams, candidates, remembered sources, strikes. */
+  /** Word index of the slot's annex. */
+  annexOf(slot: number): number {
+    return annexAt(slot, this.capacitySlots);
+  }
+
+  /** What the header counts needs no clearing: streams, candidates, checked and remembered sources, strikes. */
   clear(slot: number): void {
     const base = slot * slotWords;
-    this.words.fill(0, base, base + headerWords);
-    this.words.fill(0, base + vouched.first, base + vouched.first + vouched.size);
+    this.words.fill(0, base, base + stream.first);
+    this.words.fill(0, base + streamsEnd, base + slotWords);
   }
 
   /** The slot's state as bytes of this machine's order. */
   copyOut(slot: number): Uint8Array {
-    return this.#bytes.slice(slot * slotBytes, (slot + 1) * slotBytes);
+    const bytes = new Uint8Array(slotBytes);
+    bytes.set(this.#part(slot * slotWords, slotWords), 0);
+    bytes.set(this.#part(this.annexOf(slot), annexWords), 4 * slotWords);
+    return bytes;
   }
 
   copyIn(slot: number, bytes: Uint8Array): void {
     if (bytes.length !== slotBytes) throw new Error("handover: a slot's state has another size");
-    this.#bytes.set(bytes, slot * slotBytes);
+    this.#part(slot * slotWords, slotWords).set(bytes.subarray(0, 4 * slotWords));
+    this.#part(this.annexOf(slot), annexWords).set(bytes.subarray(4 * slotWords));
+  }
+
+  #part(word: number, words: number): Uint8Array {
+    return this.#bytes.subarray(4 * word, 4 * (word + words));
   }
 }

@@ -30,7 +30,7 @@ export function isSpeaker(ground: Ground, at: number): boolean {
 export function pickSpeaker(ground: Ground, slot: number, nowMs: number): number {
   const index = likeliestSpeaker(ground, slot);
   if (index < 0) return -1;
-  const at = candidateAt(slot, index);
+  const at = candidateAt(ground.table, slot, index);
   return nowMs >= dueAtMs(ground, slot, at) && !hasRival(ground, slot, index, nowMs) ? index : -1;
 }
 
@@ -77,9 +77,9 @@ function likeliestSpeaker(ground: Ground, slot: number): number {
   let best = -1;
   for (let index = 0; index < candidatesPerSlotMax; index++) {
     if (!isCandidate(ground.table, slot, index)) continue;
-    const at = candidateAt(slot, index);
+    const at = candidateAt(ground.table, slot, index);
     if (!isSpeaker(ground, at) || !isHeardWell(ground, slot, at)) continue;
-    const bestAt = best < 0 ? -1 : candidateAt(slot, best);
+    const bestAt = best < 0 ? -1 : candidateAt(ground.table, slot, best);
     const byRank = bestAt < 0 ? 1 : words[at + candidate.rank]! - words[bestAt + candidate.rank]!;
     if (byRank > 0 || (byRank === 0 && words[at + candidate.packets]! > words[bestAt + candidate.packets]!)) {
       best = index;
@@ -98,12 +98,12 @@ function isHeardWell(ground: Ground, slot: number, at: number): boolean {
 /** Another stream of the same rank, heard lately: neither is the only one. */
 function hasRival(ground: Ground, slot: number, index: number, nowMs: number): boolean {
   const { table } = ground;
-  const ownAt = candidateAt(slot, index);
+  const ownAt = candidateAt(ground.table, slot, index);
   const own = table.words[ownAt + candidate.rank]!;
   const aloneMs = isUnknownAddress(ground, slot, ownAt) ? ground.settleMs : rivalMs;
   for (let other = 0; other < candidatesPerSlotMax; other++) {
     if (other === index || !isCandidate(table, slot, other)) continue;
-    const at = candidateAt(slot, other);
+    const at = candidateAt(ground.table, slot, other);
     const isRival = table.words[at + candidate.rank]! >= own && isSpeaker(ground, at);
     if (isRival && isHeardWell(ground, slot, at) && nowMs - lastAtMs(table, at) < aloneMs) return true;
   }
@@ -125,7 +125,7 @@ export function pickPort(ground: Ground, slot: number, nowMs: number): number {
   let startedAt = timeOf(ground, slot, real.signalledAt);
   for (let index = 0; index < candidatesPerSlotMax; index++) {
     if (!isCandidate(table, slot, index)) continue;
-    const at = candidateAt(slot, index);
+    const at = candidateAt(ground.table, slot, index);
     if (claimOf(ground, at) !== claim.port) continue;
     count++;
     if (nowMs - lastAtMs(table, at) < speakingMs) {
@@ -160,7 +160,7 @@ function hasRtcpBeside(ground: Ground, slot: number, at: number): boolean {
   if (rtcp === slot || !hasFlag(ground, rtcp, slotFlag.isOpen)) return false;
   const port = words[at + candidate.port]! + 1;
   for (let index = 0; index < candidatesPerSlotMax; index++) {
-    const other = candidateAt(rtcp, index);
+    const other = candidateAt(ground.table, rtcp, index);
     if (!isCandidate(ground.table, rtcp, index) || words[other + candidate.port] !== port) continue;
     if (isSameIp(words, other, words, at)) return true;
   }

@@ -5,7 +5,7 @@
  */
 import type { PacketFacts } from "./contract.ts";
 import { type Ground, setTime, timeOf } from "./ground.ts";
-import { previousClaim, real, slotWords, straggler, stream, word } from "./slot-table.ts";
+import { previousClaim, real, slotWords, stream, word } from "./slot-table.ts";
 import { findStream, holdTimeOf, interArrivalOf, setPace } from "./streams.ts";
 import { pathDelayMs } from "./timing.ts";
 
@@ -38,10 +38,10 @@ export function speaksOn(ground: Ground, facts: PacketFacts, nowMs: number): boo
   const firstAtMs = timeOf(ground, slot, real.stragglerAt);
   if (firstAtMs === 0) {
     setTime(ground, slot, real.stragglerAt, nowMs);
-    words[base + straggler.sequence] = facts.sequence;
+    words[base + word.stragglerSequence] = facts.sequence;
     return false;
   }
-  const later = (facts.sequence - words[base + straggler.sequence]!) & 0xffff;
+  const later = (facts.sequence - words[base + word.stragglerSequence]!) & 0xffff;
   if (later === 0 || later >= 0x8000) return false;
   const isAtPace = nowMs - firstAtMs >= (later * interArrivalOf(pace)) / 2;
   return isAtPace && nowMs - timeOf(ground, slot, real.previousAt) >= holdTimeOf(pace);

@@ -28,7 +28,7 @@ export function strikeSource(
   const { words, reals } = ground.table;
   const index = placeFor(ground, slot, source, at, nowMs);
   if (index >= 0) {
-    const entry = strikeAt(slot, index);
+    const entry = strikeAt(ground, slot, index);
     for (let each = 0; each < 5; each++) words[entry + strike.ip + each] = source[at + each]!;
     reals[(entry + strike.until) >>> 1] = nowMs + strikeMs;
   }
@@ -46,7 +46,7 @@ export function isStruck(
   const { words, reals } = ground.table;
   const count = words[slot * slotWords + word.strikeCount]!;
   for (let index = 0; index < count; index++) {
-    const entry = strikeAt(slot, index);
+    const entry = strikeAt(ground, slot, index);
     if (nowMs < reals[(entry + strike.until) >>> 1]! && isSameEndpoint(words, entry, source, at)) return true;
   }
   return false;
@@ -60,7 +60,7 @@ function placeFor(ground: Ground, slot: number, source: Int32Array, at: number, 
   let free = -1;
   let oldestOfNetwork = -1;
   for (let index = 0; index < count; index++) {
-    const entry = strikeAt(slot, index);
+    const entry = strikeAt(ground, slot, index);
     if (isSameEndpoint(words, entry, source, at)) return index;
     const until = reals[(entry + strike.until) >>> 1]!;
     if (until <= nowMs) free = index;
@@ -77,9 +77,9 @@ function placeFor(ground: Ground, slot: number, source: Int32Array, at: number, 
 }
 
 function untilOf(ground: Ground, slot: number, index: number): number {
-  return ground.table.reals[(strikeAt(slot, index) + strike.until) >>> 1]!;
+  return ground.table.reals[(strikeAt(ground, slot, index) + strike.until) >>> 1]!;
 }
 
-function strikeAt(slot: number, index: number): number {
-  return slot * slotWords + strike.first + index * strike.size;
+function strikeAt(ground: Ground, slot: number, index: number): number {
+  return ground.table.annexOf(slot) + strike.first + index * strike.size;
 }

@@ -54,7 +54,7 @@ export function endTwin(ground: Ground, slot: number): void {
 export function pairCandidate(ground: Ground, slot: number, index: number, nowMs: number): boolean {
   if (isComparing(ground, slot)) markHeld(ground, slot, index);
   else if (hasTwin(ground, slot) || !openWindow(ground, slot, index)) return false;
-  begin(ground, slot, candidateAt(slot, index), nowMs);
+  begin(ground, slot, candidateAt(ground.table, slot, index), nowMs);
   return true;
 }
 
@@ -85,7 +85,7 @@ export function begin(ground: Ground, slot: number, source: number, nowMs: numbe
 /** A window that knows all that is held for the candidate. */
 function openWindow(ground: Ground, slot: number, index: number): boolean {
   const { words } = ground.table;
-  const at = candidateAt(slot, index);
+  const at = candidateAt(ground.table, slot, index);
   const first = (words[at + candidate.claim]! >>> 8) & 0xffff;
   if (((words[at + candidate.sequence]! - first) & 0xffff) >= 0x8000) return false;
   const handle = ground.twins.open(0, words[at + candidate.ssrc]!, first);
@@ -98,7 +98,7 @@ function openWindow(ground: Ground, slot: number, index: number): boolean {
 /** What is held for the candidate goes out: the slot's window knows it from now on. */
 export function markHeld(ground: Ground, slot: number, index: number): void {
   const { words } = ground.table;
-  const at = candidateAt(slot, index);
+  const at = candidateAt(ground.table, slot, index);
   const handle = ground.twins.find(words[slot * slotWords + word.twinRecord]!, words[at + candidate.ssrc]!);
   const first = (words[at + candidate.claim]! >>> 8) & 0xffff;
   const count = (words[at + candidate.sequence]! - first) & 0xffff;

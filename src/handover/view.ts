@@ -4,7 +4,17 @@
  */
 import { type Endpoint, ipFromWords } from "../core/address.ts";
 import { candidatesPerSlotMax, rememberedSourcesPerSlotMax, strikesPerSlotMax } from "../core/limits.ts";
-import { candidate, claim, remembered, slotFlag, slotWords, strike, word } from "./slot-table.ts";
+import {
+  annexAt,
+  candidate,
+  claim,
+  remembered,
+  slotBytes,
+  slotFlag,
+  slotWords,
+  strike,
+  word,
+} from "./slot-table.ts";
 import { rank } from "./timing.ts";
 
 /** Why a candidate waits. */
@@ -63,13 +73,15 @@ const nothing: SlotView = { candidates: [], remembered: [], struck: [], twin: un
 
 /** `words` and `reals` are two views of the policy's whole memory; a slot outside of it, or not open, shows nothing. */
 export function readSlot(words: Int32Array, reals: Float64Array, slot: number, nowMs: number): SlotView {
+  const capacitySlots = Math.floor((4 * words.length) / slotBytes);
+  if (slot < 0 || slot >= capacitySlots) return nothing;
   const base = slot * slotWords;
-  if (slot < 0 || base + slotWords > words.length) return nothing;
   if (((words[base + word.flags] ?? 0) & slotFlag.isOpen) === 0) return nothing;
+  const annex = annexAt(slot, capacitySlots);
   return {
-    candidates: readCandidates(words, reals, base, nowMs),
-    remembered: readRemembered(words, base),
-    struck: readStrikes(words, reals, base, nowMs),
+    candidates: readCandidates(words, reals, base, annex, nowMs),
+    remembered: readRemembered(words, base, annex),
+    struck: readStrikes(words, reals, base, annex, nowMs),
     twin: endpointAt(words, base + word.twin),
     switches: Math.max(0, words[base + word.switches] ?? 0),
   };
@@ -79,13 +91,14 @@ function readCandidates(
   words: Int32Array,
   reals: Float64Array,
   base: number,
+  annex: number,
   nowMs: number,
 ): CandidateView[] {
   const list: CandidateView[] = [];
   const mask = words[base + word.pending] ?? 0;
   for (let index = 0; index < candidatesPerSlotMax; index++) {
     if ((mask & (1 << index)) === 0) continue;
-    const at = base + candidate.first + index * candidate.size;
+    const at = annex + candidate.first + index * candidate.size;
     const source = endpointAt(words, at + candidate.ip);
     const claimName = claimNames[(words[at + candidate.claim] ?? 0) & 0xff];
     const rankName = rankNames[words[at + candidate.rank] ?? 0];
@@ -97,11 +110,11 @@ function readCandidates(
   return list;
 }
 
-function readRemembered(words: Int32Array, base: number): Endpoint[] {
+function readRemembered(words: Int32Array, base: number, annex: number): Endpoint[] {
   const list: Endpoint[] = [];
   const count = Math.min(words[base + word.rememberedCount] ?? 0, rememberedSourcesPerSlotMax);
   for (let index = 0; index < count; index++) {
-    const source = endpointAt(words, base + remembered.first + index * remembered.size + remembered.ip);
+    const source = endpointAt(words, annex + remembered.first + index * remembered.size + remembered.ip);
     if (source !== undefined) list.push(source);
   }
   return list;
@@ -111,12 +124,13 @@ function readStrikes(
   words: Int32Array,
   reals: Float64Array,
   base: number,
+  annex: number,
   nowMs: number,
 ): { source: Endpoint; forMs: number }[] {
   const list: { source: Endpoint; forMs: number }[] = [];
   const count = Math.min(words[base + word.strikeCount] ?? 0, strikesPerSlotMax);
   for (let index = 0; index < count; index++) {
-    const at = base + strike.first + index * strike.size;
+    const at = annex + strike.first + index * strike.size;
     const source = endpointAt(words, at + strike.ip);
     const forMs = (reals[(at + strike.until) >>> 1] ?? 0) - nowMs;
     if (source !== undefined && forMs > 0) list.push({ source, forMs });

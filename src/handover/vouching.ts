@@ -27,7 +27,7 @@ import {
 import { hintMatch, isSameEndpoint, matchHints, sourceInto } from "./hints.ts";
 import { isFromProven, proveNow } from "./keep.ts";
 import { isLate } from "./previous.ts";
-import { previousClaim, real, slotFlag, slotWords, stream, vouched, watch, word } from "./slot-table.ts";
+import { checkedFirst, previousClaim, real, slotFlag, slotWords, stream, watch, word } from "./slot-table.ts";
 import { findStream, holdTimeMs } from "./streams.ts";
 import { aimRtcp, moveTarget, setTarget } from "./targets.ts";
 import { holdMsMax, latePacketsMs, weakTagBitsMax } from "./timing.ts";
@@ -116,14 +116,14 @@ export function proveByKey(ground: Ground, facts: PacketFacts, nowMs: number): v
 export function checkSource(ground: Ground, slot: number): void {
   const { words } = ground.table;
   const base = slot * slotWords;
-  const first = base + vouched.checked;
-  const count = words[base + vouched.checkedCount]!;
+  const first = ground.table.annexOf(slot) + checkedFirst;
+  const count = words[base + word.checkedCount]!;
   let index = findChecked(ground, slot, ground.source, 0);
   if (index < 0) {
     index = count < checkedSourcesPerSlotMax ? count : 0;
-    if (index === count) words[base + vouched.checkedCount] = count + 1;
+    if (index === count) words[base + word.checkedCount] = count + 1;
   }
-  const last = first + 5 * (words[base + vouched.checkedCount]! - 1);
+  const last = first + 5 * (words[base + word.checkedCount]! - 1);
   words.copyWithin(first + 5 * index, first + 5 * index + 5, last + 5);
   for (let each = 0; each < 5; each++) words[last + each] = ground.source[each]!;
 }
@@ -135,10 +135,10 @@ export function isChecked(ground: Ground, slot: number, source: Int32Array, at: 
 
 function findChecked(ground: Ground, slot: number, source: Int32Array, at: number): number {
   const { words } = ground.table;
-  const base = slot * slotWords;
-  const count = words[base + vouched.checkedCount]!;
+  const first = ground.table.annexOf(slot) + checkedFirst;
+  const count = words[slot * slotWords + word.checkedCount]!;
   for (let index = 0; index < count; index++) {
-    if (isSameEndpoint(words, base + vouched.checked + 5 * index, source, at)) return index;
+    if (isSameEndpoint(words, first + 5 * index, source, at)) return index;
   }
   return -1;
 }
@@ -152,7 +152,7 @@ export function aimByIce(ground: Ground, slot: number, isAllowed: boolean): bool
 }
 
 export function forgetChecked(ground: Ground, slot: number): void {
-  ground.table.words[slot * slotWords + vouched.checkedCount] = 0;
+  ground.table.words[slot * slotWords + word.checkedCount] = 0;
 }
 
 /** ICE is over: the other rules say where to send. */
@@ -178,7 +178,7 @@ function aimCompanion(ground: Ground, slot: number): void {
 function isStrong(ground: Ground, facts: PacketFacts): boolean {
   if (facts.tagBits > weakTagBitsMax) return true;
   const { words } = ground.table;
-  const weak = facts.slot * slotWords + vouched.weak;
+  const weak = facts.slot * slotWords + word.weak;
   if (isSameEndpoint(words, weak, ground.source, 0)) return true;
   for (let index = 0; index < 5; index++) words[weak + index] = ground.source[index]!;
   return false;

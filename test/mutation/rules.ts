@@ -231,7 +231,7 @@ export const rules: readonly Rule[] = [
   {
     file: "candidates.ts",
     name: "a less likely one does not push out",
-    find: "if (!givesWay(table, candidateAt(slot, free), likely, nowMs))\n            return -1;",
+    find: "if (!givesWay(table, candidateAt(table, slot, free), likely, nowMs))\n            return -1;",
     replace: "",
   },
   {

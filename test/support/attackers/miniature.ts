@@ -245,8 +245,8 @@ export class Miniature implements HandoverSink, RelayUnderTest {
     list.push({ packet, atMs: nowMs });
     if (list.length > heldPacketsPerStreamMax) list.shift();
     this.#parts.coverage.claim(() => {
-      const words = new Int32Array(policy.copyOut(packet.slot).buffer, 0, slotWords);
-      return words[candidate.first + policy.heldFor * candidate.size + candidate.claim]! & 0xff;
+      const annex = new Int32Array(policy.copyOut(packet.slot).buffer, 4 * slotWords);
+      return annex[candidate.first + policy.heldFor * candidate.size + candidate.claim]! & 0xff;
     });
   }
 
