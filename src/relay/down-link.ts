@@ -44,14 +44,14 @@ export class DownLink {
   }
 
   /**
-   * Sends all there is, a ring's worth, amid commands: up to one whose socket is not open, as the command that opens it
-   * may stand behind the one in hand.
+   * Sends all there is, a ring's worth, amid commands: up to one whose socket is yet to open, as the command that opens
+   * it may stand behind the one in hand.
    */
   sendOpen(): void {
     const { ring, slots } = this.#parts;
     const { words } = ring;
     for (let at = ring.begin(); at >= 0; at = ring.begin()) {
-      if (!slots.isOpen(words[at + packetField.slot]!, words[at + packetField.generation]!)) return;
+      if (slots.isToCome(words[at + packetField.slot]!, words[at + packetField.generation]!)) return;
       this.#sendOne(at);
       ring.release();
     }

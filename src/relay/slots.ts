@@ -40,6 +40,8 @@ export class Slots {
   /** By pair. */
   readonly flags: Uint16Array;
   readonly generations: Int32Array;
+  /** By pair, of its last user, which may have gone. They rise. */
+  readonly #latest: Int32Array;
   readonly peerSlots: Int32Array;
   readonly peerGenerations: Int32Array;
   readonly localEndpoints: Int32Array;
@@ -57,6 +59,7 @@ export class Slots {
     this.capacitySlots = capacitySlots;
     this.flags = new Uint16Array(pairs);
     this.generations = new Int32Array(pairs);
+    this.#latest = new Int32Array(pairs);
     this.peerSlots = new Int32Array(pairs);
     this.peerGenerations = new Int32Array(pairs);
     this.localEndpoints = new Int32Array(pairs * 5);
@@ -68,6 +71,7 @@ export class Slots {
   open(slot: number, generation: number, words: Int32Array, local: number): void {
     const pair = slot >>> 1;
     this.generations[pair] = generation;
+    this.#latest[pair] = generation;
     this.flags[pair] = pairFlag.isOpen | pairFlag.isRtp;
     this.peerSlots[pair] = -1;
     this.securities[pair] = 0;
@@ -93,6 +97,11 @@ export class Slots {
   isOpen(slot: number, generation: number): boolean {
     const pair = slot >>> 1;
     return (this.flags[pair]! & pairFlag.isOpen) !== 0 && this.generations[pair] === generation;
+  }
+
+  /** Not even opened so far. */
+  isToCome(slot: number, generation: number): boolean {
+    return generation > this.#latest[slot >>> 1]!;
   }
 
   /** RTP slot of the pair's living peer, or -1. */

@@ -191,6 +191,20 @@ suite("relay: datagrams for main", (test) => {
     assert.deepEqual(reasons(rig), {});
   });
 
+  test("one for a pair that has closed holds back nothing that media must not overtake", () => {
+    const rig = facing({}, { security: dtls });
+    rig.open(4, at("192.0.2.1", 30_004));
+    rig.receive(0, rtpPacket(7, 1), phoneA);
+    assert.ok(rig.handDown(4, phoneA, Buffer.from("check")));
+    assert.ok(rig.handDown(2, stranger, Buffer.from("Finished")));
+    rig.command(
+      { kind: "close", at: { slot: 4, generation: 1 } },
+      { kind: "keys", at: { slot: 2, generation: 1 }, receive: [fromA], send: toA, provenBy: stranger },
+    );
+    assert.deepEqual(rig.sendOrder, ["sendTo", "send"]);
+    assert.equal(reasons(rig)["packetsDownStale"], 1);
+  });
+
   test("nothing goes to where nothing may, nor from a socket that is gone", () => {
     const control = at("192.0.2.1", 2_223);
     const forbiddenTargets = Int32Array.of(0, 0, 0xffff, 0xc0000201 | 0, 2_223);
