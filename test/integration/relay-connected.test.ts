@@ -3,14 +3,45 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import type { Endpoint } from "../../src/core/address.ts";
 import type { PairSettings } from "../../src/core/plan/plan.ts";
+import { Arena } from "../../src/io/linux/arena.ts";
 import { ConnectedSockets } from "../../src/io/linux/connected-sockets.ts";
-import { close } from "../../src/io/linux/libc.ts";
-import { SocketBinder } from "../../src/io/linux/sockets.ts";
+import { EpollSockets, socketsBytes } from "../../src/io/linux/epoll-sockets.ts";
+import { addressFamily, addressOf, close, sendto, socket, socketAddress } from "../../src/io/linux/libc.ts";
+import { SocketBinder, writeSocketAddress } from "../../src/io/linux/sockets.ts";
+import { sendCode } from "../../src/relay/driver.ts";
 import { Phone, RelayRig, rtpPacket, settingsAt, until } from "../support/relay-rig.ts";
 import { suite } from "../support/suite.ts";
 
 /** Packets to one place after which a port surely has its second socket. */
 const enough = 40;
+
+const [rawSocket, protocolIcmp] = [3, 1];
+
+/**
+ * Tells the kernel by ICMP that a firewall forbids what goes from one port of 127.0.0.1 to another (RFC 1122 section
+ * 3.2.2.1: host administratively prohibited). False: we may not.
+ */
+function tellProhibited(from: number, to: number): boolean {
+  const fd = socket(addressFamily.inet, rawSocket, protocolIcmp);
+  if (fd < 0) return false;
+  const message = Buffer.alloc(36);
+  message.set([3, 10], 0);
+  // The packet it is about: header of IPv4 and ports of UDP.
+  message.set([0x45, 0, 0, 200, 0, 0, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1], 8);
+  message.writeUInt16BE(from, 28);
+  message.writeUInt16BE(to, 30);
+  message.writeUInt16BE(180, 32);
+  let sum = 0;
+  for (let at = 0; at < message.length; at += 2) sum += message.readUInt16BE(at);
+  message.writeUInt16BE(0xffff & ~((sum & 0xffff) + (sum >>> 16)), 2);
+  const memory = new ArrayBuffer(message.length + socketAddress.slotBytes);
+  new Uint8Array(memory).set(message);
+  writeSocketAddress(new DataView(memory), message.length, false, 0, 0, 0xffff, 0x7f000001, 0);
+  const start = addressOf(memory);
+  const sent = sendto(fd, start, message.length, 0, start + message.length, socketAddress.inetBytes);
+  close(fd);
+  return sent === message.length;
+}
 
 interface Socket {
   readonly port: number;
@@ -225,5 +256,27 @@ suite("connected sockets", (test) => {
     assert.equal(sockets.descriptors[rtp], 0);
     close(pair.rtpHandle);
     close(pair.rtcpHandle);
+  });
+
+  test("no error of an earlier packet costs the next one", async () => {
+    const arena = new Arena(socketsBytes(2));
+    const sockets = new EpollSockets(arena, 2, 10_000);
+    const pair = binder.bindPair("127.0.0.1" as never, 42_524, 0);
+    assert.ok(pair.ok);
+    const phone = await Phone.open("127.0.0.1");
+    sockets.adopt(rtp, 1, pair.rtpHandle, false);
+    sockets.adopt(rtcp, 1, pair.rtcpHandle, false);
+    sockets.setTarget(rtp, 0, 0, 0xffff, 0x7f000001, phone.endpoint.port);
+    for (let each = 0; each < enough; each++) sockets.send(rtp, sockets.packetOffset, 20);
+    assert.equal(sockets.takeBusy(), rtp);
+    assert.ok(sockets.connect(rtp));
+    const mayTell = tellProhibited(42_524, phone.endpoint.port);
+    const expected = mayTell ? sendCode.sentOnRetry : sendCode.sent;
+    assert.equal(sockets.send(rtp, sockets.packetOffset, 20), expected);
+    await until(() => phone.heard.length === enough + 1, "all");
+    sockets.release(rtp);
+    sockets.release(rtcp);
+    sockets.close();
+    phone.close();
   });
 });

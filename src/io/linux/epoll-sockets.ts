@@ -170,15 +170,23 @@ export class EpollSockets implements SocketPort {
     return this.#sendAgain(fd, packet, sizeBytes, target, targetBytes);
   }
 
-  /** ECONNREFUSED is an ICMP error of an earlier packet and is gone once reported: the same send works now. */
+  /**
+   * ECONNREFUSED is an ICMP error of an earlier packet and is gone once reported: the same send works now. A socket that
+   * is connected (`target` is 0) is told of others too, such as a firewall's EHOSTUNREACH.
+   */
   #sendAgain(fd: number, packet: number, sizeBytes: number, target: number, targetBytes: number): number {
     let code = errno();
-    if (code === error.ECONNREFUSED || code === error.EINTR) {
+    const mayPass = target === 0 && !isQueueFull(code);
+    if (mayPass || code === error.ECONNREFUSED || code === error.EINTR) {
       if (sendto(fd, packet, sizeBytes, sendFlags, target, targetBytes) >= 0) return sendCode.sentOnRetry;
       code = errno();
     }
-    return code === error.EAGAIN || code === error.ENOBUFS ? sendCode.queueFull : sendCode.failed;
+    return isQueueFull(code) ? sendCode.queueFull : sendCode.failed;
   }
+}
+
+function isQueueFull(code: number): boolean {
+  return code === error.EAGAIN || code === error.ENOBUFS;
 }
 
 /** Bytes of the arena `EpollSockets` needs. */
