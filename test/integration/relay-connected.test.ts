@@ -5,10 +5,22 @@ import type { Endpoint } from "../../src/core/address.ts";
 import type { PairSettings } from "../../src/core/plan/plan.ts";
 import { Arena } from "../../src/io/linux/arena.ts";
 import { ConnectedSockets } from "../../src/io/linux/connected-sockets.ts";
+import { EpollLoop, loopBytes } from "../../src/io/linux/epoll-loop.ts";
 import { EpollSockets, socketsBytes } from "../../src/io/linux/epoll-sockets.ts";
-import { addressFamily, addressOf, close, sendto, socket, socketAddress } from "../../src/io/linux/libc.ts";
+import {
+  addressFamily,
+  addressOf,
+  close,
+  eventfd,
+  sendto,
+  socket,
+  socketAddress,
+} from "../../src/io/linux/libc.ts";
 import { SocketBinder, writeSocketAddress } from "../../src/io/linux/sockets.ts";
-import { sendCode } from "../../src/relay/driver.ts";
+import { allocateRing, RingReader, RingWriter } from "../../src/io/ring.ts";
+import { counterSizes } from "../../src/relay/counters.ts";
+import { commandWords, eventWords, sendCode } from "../../src/relay/driver.ts";
+import type { WorkerCore } from "../../src/relay/worker-core.ts";
 import { Phone, RelayRig, rtpPacket, settingsAt, until } from "../support/relay-rig.ts";
 import { suite } from "../support/suite.ts";
 
@@ -278,5 +290,74 @@ suite("connected sockets", (test) => {
     sockets.release(rtcp);
     sockets.close();
     phone.close();
+  });
+
+  test("connected anew, it keeps the order of who is still heard from the place before", () => {
+    const arena = new Arena(loopBytes + socketsBytes(6));
+    const sockets = new EpollSockets(arena, 6, 10_000);
+    const [ours, before, now] = [0, 2, 4];
+    const portOf = (slot: number): number => 42_530 + slot;
+    for (const slot of [ours, before, now]) {
+      const pair = binder.bindPair("127.0.0.1" as never, portOf(slot), 0);
+      assert.ok(pair.ok);
+      assert.ok(sockets.adopt(slot, 1, pair.rtpHandle, false));
+      assert.ok(sockets.adopt(slot + 1, 1, pair.rtcpHandle, false));
+    }
+    const { packetOffset } = sockets;
+    const sendMuchTo = (slot: number): void => {
+      sockets.setTarget(ours, 0, 0, 0xffff, 0x7f000001, portOf(slot));
+      for (let each = 0; each < enough; each++) sockets.send(ours, packetOffset, 20);
+    };
+    const speak = (sequence: number): void => {
+      arena.view.setUint8(packetOffset, sequence);
+      sockets.sendTo(before, packetOffset, 20, 0, 0, 0xffff, 0x7f000001, portOf(ours));
+    };
+    sendMuchTo(before);
+    assert.ok(sockets.connect(sockets.takeBusy()));
+    sendMuchTo(now);
+    for (const sequence of [1, 2, 3]) speak(sequence);
+    const heard: number[] = [];
+    let turns = 0;
+    const core = {
+      hasCommands: true,
+      owesEvents: false,
+      drainCommands: () => turns === 8,
+      isOpen: () => true,
+      forwarder: {
+        facts: {},
+        receive: (slot: number) => void (slot === ours && heard.push(arena.view.getUint8(packetOffset))),
+        countReceiveTrouble: () => undefined,
+      },
+      tick: () => {
+        turns++;
+        if (turns === 1) speak(4);
+      },
+      flushEvents: () => false,
+    };
+    const sizes = counterSizes(6);
+    const wakeDescriptor = eventfd(0, 0);
+    const loop = new EpollLoop({
+      arena,
+      core: core as unknown as WorkerCore,
+      sockets,
+      commands: new RingReader(allocateRing(4, commandWords), commandWords),
+      events: new RingWriter(allocateRing(4, eventWords), eventWords),
+      counters: {
+        worker: new Float64Array(sizes.worker),
+        sockets: new Float64Array(sizes.sockets),
+        streams: new Float64Array(sizes.streams),
+      },
+      turn: undefined,
+      wakeDescriptor,
+      coalesces: false,
+      wakeMain: () => undefined,
+      everySecond: () => undefined,
+    });
+    loop.run();
+    assert.deepEqual(remotePortsAt(portOf(ours)), [0, portOf(now)]);
+    assert.deepEqual(heard, [1, 2, 3, 4]);
+    for (let slot = 0; slot < 6; slot++) sockets.release(slot);
+    sockets.close();
+    close(wakeDescriptor);
   });
 });

@@ -182,11 +182,17 @@ export class EpollLoop {
     for (let count = 0; count < connectsPerTurn; count++) {
       const slot = sockets.takeBusy();
       if (slot < 0) return;
-      if (!sockets.connect(slot)) continue;
-      const first = sockets.descriptors[slot]!;
-      let reads = 1;
-      while (reads <= readsBeforeSecondMax && this.#receive(slot, first, reads, nowMs)) reads++;
+      // From now on the place it was connected to so far is heard at the first socket.
+      const second = sockets.seconds[slot]!;
+      if (second !== 0) this.#readOut(slot, second, nowMs);
+      if (sockets.connect(slot)) this.#readOut(slot, sockets.descriptors[slot]!, nowMs);
     }
+  }
+
+  /** Reads what has come to a socket of the slot before later packets come to the other one. */
+  #readOut(slot: number, fd: number, nowMs: number): void {
+    let reads = 1;
+    while (reads <= readsBeforeSecondMax && this.#receive(slot, fd, reads, nowMs)) reads++;
   }
 
   #receiveSome(name: number, readsMax: number, nowMs: number): void {
