@@ -11,6 +11,7 @@ import {
   addressFamily,
   addressOf,
   close,
+  error,
   eventfd,
   sendto,
   socket,
@@ -253,6 +254,22 @@ suite("connected sockets", (test) => {
     assert.equal(sockets.current[rtp], 0);
     assert.equal(busy(sockets, rtp), -1, "not asked again for the same place");
     assert.deepEqual(binder.bindPair("127.0.0.1" as never, 42_520, 0), { ok: false, reason: "port-taken" });
+    close(pair.rtpHandle);
+    close(pair.rtcpHandle);
+  });
+
+  test("beside a second socket nobody can bind, be he ready to share", () => {
+    const sockets = new ConnectedSockets(8, 10_000);
+    const pair = binder.bindPair("127.0.0.1" as never, 42_526, 0);
+    assert.ok(pair.ok);
+    assert.equal(busy(sockets, rtp), rtp);
+    const memory = new ArrayBuffer(socketAddress.slotBytes);
+    writeSocketAddress(new DataView(memory), 0, false, 0, 0, 0xffff, 0x7f000001, 42_528);
+    const second = sockets.connect(rtp, pair.rtpHandle, false, addressOf(memory), socketAddress.inetBytes);
+    assert.ok(second > 0);
+    const options = { tos: 0, receiveBufferBytes: undefined, isLarge: false, isShared: true };
+    assert.equal(binder.bindOne("127.0.0.1" as never, 42_526, options), -error.EADDRINUSE);
+    sockets.release(rtp);
     close(pair.rtpHandle);
     close(pair.rtcpHandle);
   });

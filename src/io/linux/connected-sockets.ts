@@ -107,11 +107,12 @@ export class ConnectedSockets {
     calls.set(fd, family.level, family.mtuDiscover, option.mtuDiscoverOff);
     const tos = calls.get(first, family.level, tosName);
     if (tos !== 0) calls.set(fd, family.level, tosName, tos);
-    // For a moment: nobody else is to share the port.
+    // For a moment: nobody else is to share the port, and one socket that would makes the kernel let others in.
     calls.set(fd, level, reusePort, 1);
     calls.set(first, level, reusePort, 1);
     const isBound = fd <= this.#descriptorMax && calls.bindBeside(fd, first);
     calls.set(first, level, reusePort, 0);
+    calls.set(fd, level, reusePort, 0);
     if (isBound) return fd;
     close(fd);
     return -1;
