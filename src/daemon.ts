@@ -30,7 +30,7 @@ import { systemClock } from "./io/clock.ts";
 import { TimeoutNotifier } from "./io/control/notify.ts";
 import { type CtlServer, startCtlServer } from "./io/ctl-server.ts";
 import { type HttpServer, startHttpServer } from "./io/http-server.ts";
-import { machineWarnings } from "./io/machine-limits.ts";
+import { machineWarnings, spareDescriptors } from "./io/machine-limits.ts";
 import { systemRandom } from "./io/random.ts";
 import { endpointWords, openRelayDriver, portRangeWords } from "./io/relay-driver.ts";
 import { Relay } from "./relay/relay.ts";
@@ -210,13 +210,15 @@ class Building {
     sources: SourceLog,
     onEvent: (event: RelayEvent) => void,
   ): Promise<{ relay: Relay; timer: DeadlineTimer; driver: string; turnWorkers: TurnWorkers | undefined }> {
-    const { interfaces, portMin, portMax, tos, workers, io, coalesce } = this.#config;
+    const { interfaces, portMin, portMax, tos, workers, io, coalesce, maxSessions } = this.#config;
     const { trustedMedia, settleTimeMs: settleMs, relearnAfterSilenceMs, replayMemoryBytes } = this.#config;
     const pairsPerAddress = Math.floor((portMax - portMin + 1) / 2);
     const addresses = new Set(interfaces.map(({ ip }) => ip)).size;
     const turn = turnOptions(this.#config);
+    const threads = workers === 0 ? availableParallelism() : workers;
+    const turnSockets = turn === undefined ? 0 : 2 * turn.capacity.allocations;
     const { driver, fallbackReason } = await openRelayDriver(io === "dgram" ? "dgram" : "epoll", {
-      workers: workers === 0 ? availableParallelism() : workers,
+      workers: threads,
       capacitySlots: 2 * pairsPerAddress * addresses,
       forbiddenTargets: endpointWords(ownListeners(this.#config)),
       // The advertised ones too: a router may turn packets for them round.
@@ -230,6 +232,7 @@ class Building {
       relearnAfterSilenceMs: relearnAfterSilenceMs === 0 ? undefined : relearnAfterSilenceMs,
       replayMemoryBytes,
       coalesces: coalesce === "on",
+      secondSocketsMax: Math.floor(spareDescriptors(maxSessions, turnSockets) / threads),
       turn,
     });
     if (fallbackReason !== undefined) {

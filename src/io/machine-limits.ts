@@ -11,6 +11,8 @@ export interface Needs {
 
 /** Sockets, and so ports and descriptors, of one call with two parties and one media. */
 const socketsPerCall = 4;
+/** For control, logs, threads and what libraries keep open. */
+const descriptorsOfItsOwn = 256;
 
 /** Sentences for the operator; nothing where the system does not tell (anywhere but on Linux). */
 export function machineWarnings(needs: Needs): readonly string[] {
@@ -37,8 +39,14 @@ export function machineWarnings(needs: Needs): readonly string[] {
   return warnings;
 }
 
+/** Descriptors that are left over when all calls and `othersMax` others have theirs; 0 where the system does not tell. */
+export function spareDescriptors(maxSessions: number, othersMax: number): number {
+  const needed = socketsPerCall * maxSessions + othersMax + descriptorsOfItsOwn;
+  return Math.max(0, (descriptorLimit() ?? 0) - needed);
+}
+
 /** RLIMIT_NOFILE; undefined where the system does not tell. */
-export function descriptorLimit(): number | undefined {
+function descriptorLimit(): number | undefined {
   const soft = /^Max open files\s+(\d+)/m.exec(read("/proc/self/limits"))?.[1];
   return soft === undefined ? undefined : Number(soft);
 }

@@ -19,15 +19,11 @@ import { EpollLoop, loopBytes } from "./linux/epoll-loop.ts";
 import { EpollSockets, socketsBytes } from "./linux/epoll-sockets.ts";
 import type { TurnPart } from "./linux/turn-receiver.ts";
 import { TurnSockets, turnSocketsBytes } from "./linux/turn-sockets.ts";
-import { descriptorLimit } from "./machine-limits.ts";
 import { openPacketCrypto } from "./packet-crypto.ts";
 import { randomWords } from "./random.ts";
 import { RingReader, RingWriter } from "./ring.ts";
 import { srtpEngineBytes } from "./srtp-engine.ts";
 import { sourceOptions, type WorkerSetup } from "./worker-setup.ts";
-
-/** Of the descriptors the process may have, those that the workers' second sockets may reach into. */
-const descriptorShare = 0.8;
 
 /** Folds what V8 says about collections into the worker's counters, then listens anew. */
 class CollectionWatch {
@@ -97,7 +93,7 @@ async function run(setup: WorkerSetup): Promise<void> {
       srtpEngineBytes +
       replayBytes,
   );
-  const sockets = new EpollSockets(arena, setup.capacitySlots, descriptorShare * (descriptorLimit() ?? 0));
+  const sockets = new EpollSockets(arena, setup.capacitySlots, setup.secondSocketsMax);
   const commands = new RingReader(setup.commands, commandWords);
   const events = new RingWriter(setup.events, eventWords);
   const holdBase = arena.reserve(holdStoreBytes);

@@ -45,6 +45,8 @@ export interface WorkerSetup extends SourceOptions {
   readonly replayMemoryBytes: number;
   /** Pause under load so that packets gather. */
   readonly coalesces: boolean;
+  /** For busy ports; none where there is no epoll. */
+  readonly secondSocketsMax: number;
   readonly turn: TurnSetup | undefined;
 }
 
@@ -52,7 +54,12 @@ export interface WorkerSetup extends SourceOptions {
 export type OwnSetup = SourceOptions &
   Pick<
     WorkerSetup,
-    "forbiddenTargets" | "ownMedia" | "replayMemoryBytes" | "wakeDescriptor" | "coalesces"
+    | "forbiddenTargets"
+    | "ownMedia"
+    | "replayMemoryBytes"
+    | "wakeDescriptor"
+    | "coalesces"
+    | "secondSocketsMax"
   > & {
     readonly turn?: TurnOptions | undefined;
   };

@@ -244,8 +244,8 @@ suite("connected sockets", (test) => {
     assert.equal(busy(sockets, late), late);
   });
 
-  test("no descriptor is taken above the limit, and the first socket keeps its port for itself", () => {
-    const sockets = new ConnectedSockets(8, 2);
+  test("there are no more than the limit, and the first socket keeps its port for itself", () => {
+    const sockets = new ConnectedSockets(8, 0);
     const pair = binder.bindPair("127.0.0.1" as never, 42_520, 0);
     assert.ok(pair.ok);
     assert.equal(busy(sockets, rtp), rtp);
@@ -254,6 +254,24 @@ suite("connected sockets", (test) => {
     assert.equal(sockets.current[rtp], 0);
     assert.equal(busy(sockets, rtp), -1, "not asked again for the same place");
     assert.deepEqual(binder.bindPair("127.0.0.1" as never, 42_520, 0), { ok: false, reason: "port-taken" });
+    close(pair.rtpHandle);
+    close(pair.rtcpHandle);
+  });
+
+  test("one that is closed makes room for another", () => {
+    const sockets = new ConnectedSockets(8, 1);
+    const pair = binder.bindPair("127.0.0.1" as never, 42_524, 0);
+    assert.ok(pair.ok);
+    const memory = new ArrayBuffer(socketAddress.slotBytes);
+    writeSocketAddress(new DataView(memory), 0, false, 0, 0, 0xffff, 0x7f000001, 42_530);
+    const connect = (slot: number): number =>
+      sockets.connect(slot, pair.rtpHandle, false, addressOf(memory), socketAddress.inetBytes);
+    assert.ok(connect(0) > 0);
+    assert.equal(connect(0), 0, "there already");
+    assert.equal(connect(2), -1);
+    sockets.release(0);
+    assert.ok(connect(2) > 0);
+    sockets.release(2);
     close(pair.rtpHandle);
     close(pair.rtcpHandle);
   });

@@ -18,6 +18,7 @@ suite("io/relay-driver", (test) => {
           relearnAfterSilenceMs: undefined,
           replayMemoryBytes: 1024 * 1024,
           coalesces: false,
+          secondSocketsMax: 100,
         });
         assert.equal(driver.name, "dgram");
         assert.ok(fallbackReason?.includes(other) || process.platform !== "linux", fallbackReason);

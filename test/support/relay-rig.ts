@@ -76,6 +76,7 @@ export class RelayRig {
         portMax,
       ),
       coalesces: options.coalesces ?? false,
+      secondSocketsMax: 100,
       trustedMedia: [],
       settleMs: 3_000,
       relearnAfterSilenceMs: undefined,

@@ -27,14 +27,15 @@ export class ConnectedSockets {
   readonly #due = new Int32Array(dueMax);
   #dueCount = 0;
   readonly #calls = new SocketCalls();
-  readonly #descriptorMax: number;
+  readonly #max: number;
+  #count = 0;
 
-  /** `descriptorMax`: beyond it no descriptor is taken. They are dealt lowest first, so a number tells how many there are. */
-  constructor(capacitySlots: number, descriptorMax: number) {
+  /** `max`: as many at once; other ports go on without. */
+  constructor(capacitySlots: number, max: number) {
     this.current = new Int32Array(capacitySlots);
     this.descriptors = new Int32Array(capacitySlots);
     this.#sent = new Uint8Array(capacitySlots);
-    this.#descriptorMax = descriptorMax;
+    this.#max = max;
   }
 
   /** The first socket sent a packet to the slot's target. RTCP is never busy. */
@@ -56,8 +57,10 @@ export class ConnectedSockets {
   release(slot: number): void {
     this.leave(slot);
     const fd = this.descriptors[slot]!;
-    if (fd !== 0) close(fd);
+    if (fd === 0) return;
+    close(fd);
     this.descriptors[slot] = 0;
+    this.#count--;
   }
 
   /** A slot that became busy, or -1. */
@@ -84,9 +87,11 @@ export class ConnectedSockets {
       if (former === 0) close(fd);
       return -1;
     }
-    this.descriptors[slot] = fd;
     this.current[slot] = fd;
-    return former === 0 ? fd : 0;
+    if (former !== 0) return 0;
+    this.descriptors[slot] = fd;
+    this.#count++;
+    return fd;
   }
 
   /** Nobody would read it: the slot goes on without. */
@@ -97,6 +102,7 @@ export class ConnectedSockets {
 
   /** A descriptor, or a negative number. */
   #open(first: number, isV6: boolean): number {
+    if (this.#count >= this.#max) return -1;
     const calls = this.#calls;
     const fd = calls.openOf(isV6, socketType.datagram);
     if (fd < 0) return fd;
@@ -110,7 +116,7 @@ export class ConnectedSockets {
     // For a moment: nobody else is to share the port, and one socket that would makes the kernel let others in.
     calls.set(fd, level, reusePort, 1);
     calls.set(first, level, reusePort, 1);
-    const isBound = fd <= this.#descriptorMax && calls.bindBeside(fd, first);
+    const isBound = calls.bindBeside(fd, first);
     calls.set(first, level, reusePort, 0);
     calls.set(fd, level, reusePort, 0);
     if (isBound) return fd;

@@ -49,8 +49,8 @@ export class EpollSockets implements SocketPort {
   /** Of those. */
   readonly #current: Int32Array;
 
-  /** `descriptorMax`: above it none is taken for a second socket. */
-  constructor(arena: Arena, capacitySlots: number, descriptorMax: number) {
+  /** `secondsMax`: second sockets at once. */
+  constructor(arena: Arena, capacitySlots: number, secondsMax: number) {
     this.#arena = arena;
     this.packetOffset =
       arena.reserve(packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes) + packetHeadroomBytes;
@@ -61,7 +61,7 @@ export class EpollSockets implements SocketPort {
     this.descriptors = new Int32Array(capacitySlots);
     this.#isV6 = new Uint8Array(capacitySlots);
     this.#generations = new Int32Array(capacitySlots);
-    this.#connected = new ConnectedSockets(capacitySlots, descriptorMax);
+    this.#connected = new ConnectedSockets(capacitySlots, secondsMax);
     this.seconds = this.#connected.descriptors;
     this.#current = this.#connected.current;
     this.epoll = epollCreate(epoll.cloexec);

@@ -203,6 +203,7 @@ export class MediaRig implements RelayDriver {
       relearnAfterSilenceMs: undefined,
       replayMemoryBytes,
       coalesces: false,
+      secondSocketsMax: 0,
     };
     const setup = makeWorkerSetup(capacitySlots, own);
     this.#commands = new RingReader(setup.commands, commandWords);
