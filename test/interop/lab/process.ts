@@ -86,6 +86,14 @@ export class Program {
     });
   }
 
+  /** Waits until the program's log has the words. */
+  async says(words: string, limitMs = 10_000): Promise<void> {
+    await until(`${this.name} says "${words}"`, limitMs, () => {
+      if (this.hasEnded) throw new Error(`${this.name} ended at start:\n${this.logTail(8)}`);
+      return this.logTail(Number.POSITIVE_INFINITY).includes(words);
+    });
+  }
+
   fdCount(): number {
     return readdirSync(`/proc/${this.pid}/fd`).length;
   }

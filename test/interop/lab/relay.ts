@@ -72,6 +72,8 @@ export async function startRelay(place: RelayPlace): Promise<RelayUnderTest> {
   });
   await program.listening(ngPort);
   await program.listening(rtpproxyPort);
+  // Its metrics are asked for at once, and they come up last.
+  if (name === "rtpferry") await program.says(" is up (");
   return {
     program,
     rtpengineSocket: `udp:${address.relay}:${ngPort}`,
