@@ -47,6 +47,13 @@ export function labSuite({ name, relays, cases, atOnceMax, after }: LabSuite): v
         found.set(plans[index]?.title ?? "", verdict);
       }
     }
+    const again = wanted.filter((each) => isDoubtful(each, found.get(each.plan.title))).slice(0, atOnceMax);
+    const verdicts = again.length === 0 ? [] : await lab.hold(again.map(({ plan }) => plan));
+    for (const [index, verdict] of verdicts.entries()) {
+      const title = again[index]?.plan.title ?? "";
+      process.stdout.write(`once more: ${verdict instanceof Error ? String(verdict) : describe(verdict)}\n`);
+      found.set(title, verdict);
+    }
     return found;
   };
   suite(name, (test) => {
@@ -78,6 +85,19 @@ export function labSuite({ name, relays, cases, atOnceMax, after }: LabSuite): v
       assert.doesNotMatch(left, new RegExp(`rtpferry-${process.pid}-`));
     });
   });
+}
+
+/** The lab's own senders were late by more than a packet: what such a call says of the relay is asked once more. */
+const slipMsMax = 20;
+
+function isDoubtful({ demand }: Case, verdict: Verdict | Error | undefined): boolean {
+  if (verdict === undefined || verdict instanceof Error || verdict.slipMs < slipMsMax) return false;
+  try {
+    demand(verdict);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** `LAB_ONLY=words` runs the calls whose title has them, while one is being looked into. */
