@@ -216,6 +216,22 @@ suite("connected sockets", (test) => {
   const binder = new SocketBinder();
   const [rtp, rtcp] = [0, 1];
 
+  /** Binds a pair for `body`, and closes what is open behind it. */
+  function withPair(port: number, body: (rtpHandle: number) => void): void {
+    const pair = binder.bindPair("127.0.0.1" as never, port, 0);
+    assert.ok(pair.ok);
+    body(pair.rtpHandle);
+    close(pair.rtpHandle);
+    close(pair.rtcpHandle);
+  }
+
+  /** Connects a slot's second socket to a port of loopback. */
+  function connectTo(sockets: ConnectedSockets, slot: number, first: number, port: number): number {
+    const memory = new ArrayBuffer(socketAddress.slotBytes);
+    writeSocketAddress(new DataView(memory), 0, false, 0, 0, 0xffff, 0x7f000001, port);
+    return sockets.connect(slot, first, false, addressOf(memory), socketAddress.inetBytes);
+  }
+
   function busy(sockets: ConnectedSockets, slot: number): number {
     for (let each = 0; each < enough; each++) sockets.noteSent(slot);
     return sockets.takeDue();
@@ -245,64 +261,49 @@ suite("connected sockets", (test) => {
   });
 
   test("there are no more than the limit, and the first socket keeps its port for itself", () => {
-    const sockets = new ConnectedSockets(8, 0);
-    const pair = binder.bindPair("127.0.0.1" as never, 42_520, 0);
-    assert.ok(pair.ok);
-    assert.equal(busy(sockets, rtp), rtp);
-    assert.equal(sockets.connect(rtp, pair.rtpHandle, false, 0, 0), -1);
-    assert.deepEqual(remotePortsAt(42_520), [0]);
-    assert.equal(sockets.current[rtp], 0);
-    assert.equal(busy(sockets, rtp), -1, "not asked again for the same place");
-    assert.deepEqual(binder.bindPair("127.0.0.1" as never, 42_520, 0), { ok: false, reason: "port-taken" });
-    close(pair.rtpHandle);
-    close(pair.rtcpHandle);
+    withPair(42_520, (first) => {
+      const sockets = new ConnectedSockets(8, 0);
+      assert.equal(busy(sockets, rtp), rtp);
+      assert.equal(sockets.connect(rtp, first, false, 0, 0), -1);
+      assert.deepEqual(remotePortsAt(42_520), [0]);
+      assert.equal(sockets.current[rtp], 0);
+      assert.equal(busy(sockets, rtp), -1, "not asked again for the same place");
+      assert.deepEqual(binder.bindPair("127.0.0.1" as never, 42_520, 0), { ok: false, reason: "port-taken" });
+    });
   });
 
   test("one that is closed makes room for another", () => {
-    const sockets = new ConnectedSockets(8, 1);
-    const pair = binder.bindPair("127.0.0.1" as never, 42_524, 0);
-    assert.ok(pair.ok);
-    const memory = new ArrayBuffer(socketAddress.slotBytes);
-    writeSocketAddress(new DataView(memory), 0, false, 0, 0, 0xffff, 0x7f000001, 42_530);
-    const connect = (slot: number): number =>
-      sockets.connect(slot, pair.rtpHandle, false, addressOf(memory), socketAddress.inetBytes);
-    assert.ok(connect(0) > 0);
-    assert.equal(connect(0), 0, "there already");
-    assert.equal(connect(2), -1);
-    sockets.release(0);
-    assert.ok(connect(2) > 0);
-    sockets.release(2);
-    close(pair.rtpHandle);
-    close(pair.rtcpHandle);
+    withPair(42_524, (first) => {
+      const sockets = new ConnectedSockets(8, 1);
+      assert.ok(connectTo(sockets, 0, first, 42_530) > 0);
+      assert.equal(connectTo(sockets, 0, first, 42_530), 0, "there already");
+      assert.equal(connectTo(sockets, 2, first, 42_530), -1);
+      sockets.release(0);
+      assert.ok(connectTo(sockets, 2, first, 42_530) > 0);
+      sockets.release(2);
+    });
   });
 
   test("beside a second socket nobody can bind, be he ready to share", () => {
-    const sockets = new ConnectedSockets(8, 10_000);
-    const pair = binder.bindPair("127.0.0.1" as never, 42_526, 0);
-    assert.ok(pair.ok);
-    assert.equal(busy(sockets, rtp), rtp);
-    const memory = new ArrayBuffer(socketAddress.slotBytes);
-    writeSocketAddress(new DataView(memory), 0, false, 0, 0, 0xffff, 0x7f000001, 42_528);
-    const second = sockets.connect(rtp, pair.rtpHandle, false, addressOf(memory), socketAddress.inetBytes);
-    assert.ok(second > 0);
-    const options = { tos: 0, receiveBufferBytes: undefined, isLarge: false, isShared: true };
-    assert.equal(binder.bindOne("127.0.0.1" as never, 42_526, options), -error.EADDRINUSE);
-    sockets.release(rtp);
-    close(pair.rtpHandle);
-    close(pair.rtcpHandle);
+    withPair(42_526, (first) => {
+      const sockets = new ConnectedSockets(8, 10_000);
+      assert.equal(busy(sockets, rtp), rtp);
+      assert.ok(connectTo(sockets, rtp, first, 42_528) > 0);
+      const options = { tos: 0, receiveBufferBytes: undefined, isLarge: false, isShared: true };
+      assert.equal(binder.bindOne("127.0.0.1" as never, 42_526, options), -error.EADDRINUSE);
+      sockets.release(rtp);
+    });
   });
 
   test("one that cannot be connected is closed at once", () => {
-    const sockets = new ConnectedSockets(8, 10_000);
-    const pair = binder.bindPair("127.0.0.1" as never, 42_522, 0);
-    assert.ok(pair.ok);
-    assert.equal(busy(sockets, rtp), rtp);
-    // No address at all.
-    assert.equal(sockets.connect(rtp, pair.rtpHandle, false, 0, 0), -1);
-    assert.deepEqual(remotePortsAt(42_522), [0]);
-    assert.equal(sockets.descriptors[rtp], 0);
-    close(pair.rtpHandle);
-    close(pair.rtcpHandle);
+    withPair(42_522, (first) => {
+      const sockets = new ConnectedSockets(8, 10_000);
+      assert.equal(busy(sockets, rtp), rtp);
+      // No address at all.
+      assert.equal(sockets.connect(rtp, first, false, 0, 0), -1);
+      assert.deepEqual(remotePortsAt(42_522), [0]);
+      assert.equal(sockets.descriptors[rtp], 0);
+    });
   });
 
   test("no error of an earlier packet costs the next one", async () => {

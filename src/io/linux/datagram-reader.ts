@@ -1,9 +1,8 @@
 /** Reads one datagram, and where it came from, with numbers that are boxed already. */
 import { jumboSizeBytesMax } from "../../core/limits.ts";
 import type { Arena } from "./arena.ts";
-import { type BoxedNumbers, messageFlag, recvfrom, socketAddress } from "./libc.ts";
-
-const receiveFlags = messageFlag.dontwait | messageFlag.trunc;
+import { receiveFlags } from "./datagram-flags.ts";
+import { type BoxedNumbers, recvfrom, socketAddress } from "./libc.ts";
 
 /** Bytes of the arena a reader needs. */
 export const datagramReaderBytes = 64;

@@ -3,12 +3,12 @@ import { Buffer } from "node:buffer";
 import { type Endpoint, ipFromWords, quadToWord } from "../../core/address.ts";
 import type { DirectUdp, ReceivedDatagram } from "../direct-udp.ts";
 import { Arena } from "./arena.ts";
+import { sendFlags } from "./datagram-flags.ts";
 import { errnoName, messageFlag, option, recvfrom, sendto, socketAddress, socketType } from "./libc.ts";
 import { SocketCalls, writeSocketAddress } from "./sockets.ts";
 
 /** A whole datagram of any size. */
 const datagramBytes = 65_536;
-const sendFlags = messageFlag.dontwait | messageFlag.nosignal;
 
 export class LinuxUdp implements DirectUdp {
   readonly #calls = new SocketCalls();

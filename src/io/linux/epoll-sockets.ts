@@ -6,6 +6,7 @@ import { jumboSizeBytesMax, packetHeadroomBytes, packetTailroomBytes } from "../
 import { type SocketPort, sendCode } from "../../relay/driver.ts";
 import type { Arena } from "./arena.ts";
 import { ConnectedSockets } from "./connected-sockets.ts";
+import { failureOf, isPassing, isQueueFull, sendFlags } from "./datagram-flags.ts";
 import {
   addressFamily,
   type BoxedNumbers,
@@ -15,20 +16,16 @@ import {
   epollCreate,
   errno,
   errnoName,
-  error,
-  messageFlag,
   sendto,
   socketAddress,
 } from "./libc.ts";
-import { writeSocketAddress } from "./sockets.ts";
+import { isOfFamily, writeSocketAddress } from "./sockets.ts";
 
 /** Entries of the numbers given to sendto. */
 const boxed = { packet: 1, target: 2 } as const;
 
 /** Of the number under which the epoll set knows a slot's second socket. */
 export const secondBit = 1 << 30;
-
-const sendFlags = messageFlag.dontwait | messageFlag.nosignal;
 
 export class EpollSockets implements SocketPort {
   readonly epoll: number;
@@ -121,12 +118,13 @@ export class EpollSockets implements SocketPort {
 
   setTarget(slot: number, ip0: number, ip1: number, ip2: number, ip3: number, port: number): boolean {
     const isV6 = this.#isV6[slot] === 1;
-    const isMapped = ip0 === 0 && ip1 === 0 && ip2 === 0xffff;
-    if (isMapped === isV6) return false;
+    if (!isOfFamily(isV6, ip0, ip1, ip2)) return false;
     const { view } = this.#arena;
     const at = this.#targets + slot * socketAddress.slotBytes;
     const sizeBytes = writeSocketAddress(view, this.#target, isV6, ip0, ip1, ip2, ip3, port);
-    if (copyIfOther(view, this.#target, at, sizeBytes)) this.#connected.leave(slot);
+    if (isSameAddress(view, this.#target, at, sizeBytes)) return true;
+    copyAddress(view, this.#target, at, sizeBytes);
+    this.#connected.leave(slot);
     return true;
   }
 
@@ -140,7 +138,7 @@ export class EpollSockets implements SocketPort {
     }
     const targetBytes = addressBytes(this.#isV6[slot] === 1);
     // Copied to one place, whose address is boxed already; the targets' own addresses are not.
-    copyIfOther(view, this.#targets + slot * socketAddress.slotBytes, this.#target, targetBytes);
+    copyAddress(view, this.#targets + slot * socketAddress.slotBytes, this.#target, targetBytes);
     this.#connected.noteSent(slot);
     const fd = this.descriptors[slot]!;
     const target = this.#boxed[boxed.target]!;
@@ -159,8 +157,7 @@ export class EpollSockets implements SocketPort {
     port: number,
   ): number {
     const isV6 = this.#isV6[slot] === 1;
-    const isMapped = ip0 === 0 && ip1 === 0 && ip2 === 0xffff;
-    if (isMapped === isV6) return sendCode.failed;
+    if (!isOfFamily(isV6, ip0, ip1, ip2)) return sendCode.failed;
     const { view, address } = this.#arena;
     const targetBytes = writeSocketAddress(view, this.#target, isV6, ip0, ip1, ip2, ip3, port);
     const fd = this.descriptors[slot]!;
@@ -171,22 +168,17 @@ export class EpollSockets implements SocketPort {
   }
 
   /**
-   * ECONNREFUSED is an ICMP error of an earlier packet and is gone once reported: the same send works now. A socket that
-   * is connected (`target` is 0) is told of others too, such as a firewall's EHOSTUNREACH.
+   * Once more, if that can help. A socket that is connected (`target` is 0) is told of all ICMP errors of earlier packets,
+   * such as a firewall's EHOSTUNREACH, and each is gone once reported.
    */
   #sendAgain(fd: number, packet: number, sizeBytes: number, target: number, targetBytes: number): number {
     let code = errno();
-    const mayPass = target === 0 && !isQueueFull(code);
-    if (mayPass || code === error.ECONNREFUSED || code === error.EINTR) {
+    if (isPassing(code) || (target === 0 && !isQueueFull(code))) {
       if (sendto(fd, packet, sizeBytes, sendFlags, target, targetBytes) >= 0) return sendCode.sentOnRetry;
       code = errno();
     }
-    return isQueueFull(code) ? sendCode.queueFull : sendCode.failed;
+    return failureOf(code);
   }
-}
-
-function isQueueFull(code: number): boolean {
-  return code === error.EAGAIN || code === error.ENOBUFS;
 }
 
 /** Bytes of the arena `EpollSockets` needs. */
@@ -204,15 +196,15 @@ function addressBytes(isV6: boolean): number {
   return isV6 ? socketAddress.inet6Bytes : socketAddress.inetBytes;
 }
 
-/** Makes the address at `to` the one at `from`; false if it is already. */
-function copyIfOther(view: DataView, from: number, to: number, sizeBytes: number): boolean {
-  let isOther = false;
+function isSameAddress(view: DataView, a: number, b: number, sizeBytes: number): boolean {
   for (let at = 0; at < sizeBytes; at += 4) {
-    const word = view.getInt32(from + at, true);
-    isOther ||= view.getInt32(to + at, true) !== word;
-    view.setInt32(to + at, word, true);
+    if (view.getInt32(a + at, true) !== view.getInt32(b + at, true)) return false;
   }
-  return isOther;
+  return true;
+}
+
+function copyAddress(view: DataView, from: number, to: number, sizeBytes: number): void {
+  for (let at = 0; at < sizeBytes; at += 4) view.setInt32(to + at, view.getInt32(from + at, true), true);
 }
 
 /** For reading a received address: family of the bytes at `at`. */

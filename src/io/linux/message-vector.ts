@@ -7,15 +7,13 @@
  */
 import { jumboSizeBytesMax, packetHeadroomBytes, packetTailroomBytes } from "../../core/limits.ts";
 import type { Arena } from "./arena.ts";
-import { type BoxedNumbers, messageFlag, recvmmsg, sendmmsg, socketAddress } from "./libc.ts";
+import { receiveFlags, sendFlags } from "./datagram-flags.ts";
+import { type BoxedNumbers, recvmmsg, sendmmsg, socketAddress } from "./libc.ts";
 import { writeSocketAddress } from "./sockets.ts";
 
 /** struct mmsghdr and struct iovec, the same on x64 and arm64 (bits/socket.h, bits/types/struct_iovec.h). */
 const header = { nameBytes: 8, vector: 16, vectorCount: 24, messageBytes: 56, bytes: 64 } as const;
 const vector = { sizeBytes: 8, bytes: 16 } as const;
-
-const receiveFlags = messageFlag.dontwait | messageFlag.trunc;
-const sendFlags = messageFlag.dontwait | messageFlag.nosignal;
 
 const placeBytes = 64 * Math.ceil((packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes) / 64);
 const beyond31Bits = 2 ** 32;

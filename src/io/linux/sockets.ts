@@ -20,6 +20,11 @@ import {
 /** Half a second of 4 Mbit/s video; the kernel's default loses packets while a worker pauses. */
 export const receiveBufferBytes = 256 * 1024;
 
+/** Whether an address (its words as of `ipToWords`) is one that a socket of that family can send to. */
+export function isOfFamily(isV6: boolean, ip0: number, ip1: number, ip2: number): boolean {
+  return (ip0 === 0 && ip1 === 0 && ip2 === 0xffff) !== isV6;
+}
+
 /** Writes a socket address; the words are `ipToWords`'s, IPv4 as ::ffff:a.b.c.d. Returns its size. */
 export function writeSocketAddress(
   view: DataView,

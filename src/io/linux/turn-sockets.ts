@@ -4,6 +4,7 @@ import { turnPostsMax, turnReadsPerTurnMax } from "../../core/limits.ts";
 import { sendCode } from "../../relay/driver.ts";
 import type { TurnSocketPort } from "../../relay/turn/turn-driver.ts";
 import type { Arena } from "./arena.ts";
+import { failureOf, isPassing, sendFlags } from "./datagram-flags.ts";
 import type { EpollSockets } from "./epoll-sockets.ts";
 import {
   addressFamily,
@@ -12,8 +13,6 @@ import {
   epoll,
   epollControl,
   errno,
-  error,
-  messageFlag,
   option,
   sendto,
   setsockopt,
@@ -21,9 +20,7 @@ import {
 } from "./libc.ts";
 import { MessageVector, messageVectorBytes } from "./message-vector.ts";
 import { PacketAddresses } from "./packet-addresses.ts";
-import { writeSocketAddress } from "./sockets.ts";
-
-const sendFlags = messageFlag.dontwait | messageFlag.nosignal;
+import { isOfFamily, writeSocketAddress } from "./sockets.ts";
 
 const boxed = { target: 1, value: 2 } as const;
 
@@ -97,10 +94,9 @@ export class TurnSockets implements TurnSocketPort {
     port: number,
     isUnfragmented: boolean,
   ): number {
+    if (!this.#mayReach(socket, target)) return sendCode.failed;
     const isV6 = this.#isV6[socket] === 1;
-    const isMapped = target[0] === 0 && target[1] === 0 && target[2] === 0xffff;
     const fd = this.descriptors[socket]!;
-    if (isMapped === isV6 || fd === 0) return sendCode.failed;
     const { view } = this.#arena;
     const at = this.#target;
     const targetBytes = isV6 ? socketAddress.inet6Bytes : socketAddress.inetBytes;
@@ -126,10 +122,8 @@ export class TurnSockets implements TurnSocketPort {
     target: Int32Array,
     port: number,
   ): boolean {
-    const isV6 = this.#isV6[socket] === 1;
-    const isMapped = target[0] === 0 && target[1] === 0 && target[2] === 0xffff;
-    if (isMapped === isV6 || this.descriptors[socket] === 0) return false;
-    this.outbox.put(index, offset, sizeBytes, isV6, target, port);
+    if (!this.#mayReach(socket, target)) return false;
+    this.outbox.put(index, offset, sizeBytes, this.#isV6[socket] === 1, target, port);
     this.#postedBy[index] = socket;
     return true;
   }
@@ -141,6 +135,12 @@ export class TurnSockets implements TurnSocketPort {
       while (end < count && this.#postedBy[end] === socket) end++;
       first = this.#sendRun(this.descriptors[socket]!, first, end, codes);
     }
+  }
+
+  /** The socket is open, and of the target's family. */
+  #mayReach(socket: number, target: Int32Array): boolean {
+    const isV6 = this.#isV6[socket] === 1;
+    return isOfFamily(isV6, target[0]!, target[1]!, target[2]!) && this.descriptors[socket] !== 0;
   }
 
   /** Those from `first` to before `end`, which leave by one socket; returns the first that was not tried. */
@@ -157,7 +157,7 @@ export class TurnSockets implements TurnSocketPort {
       if (sent > 0) return first + 1;
       code = errno();
     }
-    codes[first] = codeOf(code);
+    codes[first] = failureOf(code);
     return first + 1;
   }
 
@@ -171,7 +171,7 @@ export class TurnSockets implements TurnSocketPort {
       if (sendto(fd, packet, sizeBytes, sendFlags, target, targetBytes) >= 0) return sendCode.sentOnRetry;
       code = errno();
     }
-    return codeOf(code);
+    return failureOf(code);
   }
 
   #setDiscovery(fd: number, isV6: boolean, value: number): void {
@@ -179,15 +179,6 @@ export class TurnSockets implements TurnSocketPort {
     const { level, mtuDiscover } = isV6 ? option.ipv6 : option.ip;
     setsockopt(fd, level, mtuDiscover, this.#boxed[boxed.value]!, 4);
   }
-}
-
-/** ECONNREFUSED is an ICMP error of an earlier packet and is gone once reported: the same send works now. */
-function isPassing(code: number): boolean {
-  return code === error.ECONNREFUSED || code === error.EINTR;
-}
-
-function codeOf(code: number): number {
-  return code === error.EAGAIN || code === error.ENOBUFS ? sendCode.queueFull : sendCode.failed;
 }
 
 /** Bytes of the arena `TurnSockets` needs. */

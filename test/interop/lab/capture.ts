@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Lab } from "./lab.ts";
 import type { HostName } from "./network.ts";
-import { type Program, until } from "./process.ts";
+import type { Program } from "./process.ts";
 
 export interface Datagram {
   readonly fromPort: number;
@@ -31,7 +31,7 @@ export class Capture {
     const file = join(lab.folder, `${host}.pcap`);
     const options = ["-Z", "root", "-n", "-i", "eth0", "--immediate-mode", "-U", "-B", "16384", "-s", "0"];
     const program = await lab.program(host, `tcpdump-${host}`, ["tcpdump", ...options, "-w", file, "udp"]);
-    await until(`tcpdump listens at ${host}`, 5_000, () => program.logTail().includes("listening on"));
+    await program.says("listening on", 5_000);
     return new Capture(program, file);
   }
 

@@ -79,8 +79,7 @@ export class Program {
   /** Waits until the program's namespace has a UDP socket on the port. */
   async listening(port: number, limitMs = 10_000): Promise<void> {
     const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
-    await until(`${this.name} listens on port ${port}`, limitMs, () => {
-      if (this.hasEnded) throw new Error(`${this.name} ended at start:\n${this.logTail(8)}`);
+    await this.starts(`listens on port ${port}`, limitMs, () => {
       const tables = [`/proc/${this.pid}/net/udp`, `/proc/${this.pid}/net/udp6`];
       return tables.some((table) => existsSync(table) && readFileSync(table, "utf8").includes(wanted));
     });
@@ -88,9 +87,14 @@ export class Program {
 
   /** Waits until the program's log has the words. */
   async says(words: string, limitMs = 10_000): Promise<void> {
-    await until(`${this.name} says "${words}"`, limitMs, () => {
+    const hasSaid = (): boolean => this.logTail(Number.POSITIVE_INFINITY).includes(words);
+    await this.starts(`says "${words}"`, limitMs, hasSaid);
+  }
+
+  private starts(what: string, limitMs: number, isThere: () => boolean): Promise<void> {
+    return until(`${this.name} ${what}`, limitMs, () => {
       if (this.hasEnded) throw new Error(`${this.name} ended at start:\n${this.logTail(8)}`);
-      return this.logTail(Number.POSITIVE_INFINITY).includes(words);
+      return isThere();
     });
   }
 
