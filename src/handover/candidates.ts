@@ -5,14 +5,9 @@
  * A candidate is known by its index; the relay keeps its packets under (slot, index). Nothing is allocated.
  */
 import { candidatesPerNetworkMax, candidatesPerSlotMax } from "../core/limits.ts";
-import {
-  type HandoverSink,
-  noPayloadType,
-  type PacketFacts,
-  packetKind,
-  type SlotSettings,
-} from "./contract.ts";
+import { type HandoverSink, noPayloadType, type PacketFacts, packetKind } from "./contract.ts";
 import { isSameEndpoint, isSameNetwork, sourceInto } from "./hints.ts";
+import type { Settings } from "./settings-table.ts";
 import { candidate, type SlotTable, slotWords, word } from "./slot-table.ts";
 import { isTimely } from "./streams.ts";
 import { candidateIdleMs, plausiblePackets, reorderMax, speakingMs, strayPacketMs } from "./timing.ts";
@@ -80,7 +75,7 @@ export function noteCandidate(
   table: SlotTable,
   index: number,
   facts: PacketFacts,
-  settings: SlotSettings,
+  settings: Settings,
   nowMs: number,
 ): void {
   const { words, reals } = table;

@@ -1,6 +1,6 @@
 /** What a slot's new settings change: the generation, what the proven source is worth, and the send target. */
 import { dropAllCandidates } from "./candidates.ts";
-import { evidenceCode, type SlotSettings } from "./contract.ts";
+import { evidenceCode, hintWords, type SlotSettings } from "./contract.ts";
 import { isDoubtful } from "./doubt.ts";
 import {
   type Ground,
@@ -13,28 +13,21 @@ import {
   setTime,
   siblingEpochs,
 } from "./ground.ts";
-import {
-  hasUsableHint,
-  hintMatch,
-  hintUsable,
-  hintWords,
-  isSameEndpoint,
-  isSameIp,
-  matchHints,
-} from "./hints.ts";
+import { hasUsableHint, hintMatch, hintUsable, isSameEndpoint, isSameIp, matchHints } from "./hints.ts";
 import { forgetStreams } from "./proof.ts";
+import type { Settings } from "./settings-table.ts";
 import { real, slotFlag, slotWords, word } from "./slot-table.ts";
-import { aimRtcp, setTarget } from "./targets.ts";
+import { aimAsSignalled, aimRtcp, setTarget } from "./targets.ts";
 import { doubtfulTargetMs, newGenerationMs, supersededMs } from "./timing.ts";
 import { leaveIce } from "./vouching.ts";
 import { isTargetWaiting, moveTargetLater, stopWaiting } from "./waiting-target.ts";
 
 const nowhere = new Int32Array(5);
 
-export function configureSlot(ground: Ground, slot: number, settings: SlotSettings, nowMs: number): void {
-  const { table, deadlines } = ground;
-  const before = ground.settings[slot]!;
-  ground.settings[slot] = settings;
+export function configureSlot(ground: Ground, slot: number, wanted: SlotSettings, nowMs: number): void {
+  const { table, deadlines, settingsTable } = ground;
+  const settings = settingsTable.set(slot, wanted);
+  const before = settingsTable.former;
   if (before.hasIce && !settings.hasIce) leaveIce(ground, slot);
   table.words[slot * slotWords + word.siblingEpochs] = siblingEpochs(ground, slot);
   if (before.isRtp !== settings.isRtp) {
@@ -54,16 +47,16 @@ export function configureSlot(ground: Ground, slot: number, settings: SlotSettin
 }
 
 /** Where the party was said to be before: late packets from there must not take the target back. */
-function rememberFormer(ground: Ground, slot: number, before: SlotSettings, settings: SlotSettings): void {
+function rememberFormer(ground: Ground, slot: number, before: Settings, settings: Settings): void {
   const { words } = ground.table;
   const former = slot * slotWords + word.former;
-  for (let index = 0; index < 5; index++) words[former + index] = before.target[index]!;
+  for (let index = 0; index < 5; index++) words[former + index] = before.words[before.targetAt + index]!;
   const isStillNamed = matchHints(settings, words, former) === hintMatch.exact;
-  if (isStillNamed || settings.target[4] === 0) words[former + 4] = 0;
+  if (isStillNamed || settings.targetPort === 0) words[former + 4] = 0;
 }
 
 /** The party's SDP changed: what the proven source is worth is read again from the new hints. */
-function openGeneration(ground: Ground, slot: number, settings: SlotSettings, nowMs: number): void {
+function openGeneration(ground: Ground, slot: number, settings: Settings, nowMs: number): void {
   const { words } = ground.table;
   words[slot * slotWords + word.generation] = settings.generation;
   setTime(ground, slot, real.signalledAt, nowMs);
@@ -82,12 +75,11 @@ function openGeneration(ground: Ground, slot: number, settings: SlotSettings, no
   setTime(ground, slot, real.supersededAt, isSuperseded ? nowMs + supersededMs : 0);
 }
 
-function renewTarget(ground: Ground, slot: number, before: SlotSettings, nowMs: number): void {
+function renewTarget(ground: Ground, slot: number, before: Settings, nowMs: number): void {
   const settings = ground.settings[slot]!;
-  const { target } = settings;
-  const isChanged = !isSameEndpoint(before.target, 0, target, 0);
+  const isChanged = !isSameEndpoint(before.words, before.targetAt, settings.words, settings.targetAt);
   if (keepsTarget(settings)) {
-    if (target[4] !== 0 || !isProven(ground, slot)) setTarget(ground, slot, target, 0);
+    if (settings.targetPort !== 0 || !isProven(ground, slot)) aimAsSignalled(ground, slot);
   } else if (isProven(ground, slot)) {
     if (isChanged) followSignalling(ground, slot, before, nowMs);
   } else {
@@ -103,9 +95,9 @@ function renewTarget(ground: Ground, slot: number, before: SlotSettings, nowMs: 
  * Where signalling says; but what is sent to a phone behind NAT before it speaks is lost, so media for a doubtful address
  * waits a moment, again after each SDP of either party.
  */
-function aimUnproven(ground: Ground, slot: number, settings: SlotSettings, nowMs: number): void {
+function aimUnproven(ground: Ground, slot: number, settings: Settings, nowMs: number): void {
   if (!isDoubtful(settings)) {
-    setTarget(ground, slot, settings.target, 0);
+    aimAsSignalled(ground, slot);
     return;
   }
   setTarget(ground, slot, nowhere, 0);
@@ -117,28 +109,26 @@ function aimUnproven(ground: Ground, slot: number, settings: SlotSettings, nowMs
  * The new SDP moves the target of a proven leg if its source was exactly where the old one said, or if the new address is
  * worth something and the source no longer fits: at once where only the port of a party without NAT changed.
  */
-function followSignalling(ground: Ground, slot: number, before: SlotSettings, nowMs: number): void {
+function followSignalling(ground: Ground, slot: number, before: Settings, nowMs: number): void {
   const { words } = ground.table;
   const settings = ground.settings[slot]!;
-  const { target } = settings;
   const isStillPlain = isTargetWaiting(ground, slot) && !hasFlag(ground, slot, slotFlag.targetIsGuess);
-  const wasPlain = isStillPlain || isSameEndpoint(words, provenAt(slot), before.target, 0);
+  const wasPlain = isStillPlain || isSameEndpoint(words, provenAt(slot), before.words, before.targetAt);
   stopWaiting(ground, slot);
-  if (target[4] === 0) return;
-  if (wasPlain && isSameIp(before.target, 0, target, 0)) {
-    setTarget(ground, slot, target, 0);
+  if (settings.targetPort === 0) return;
+  if (wasPlain && isSameIp(before.words, before.targetAt, settings.words, settings.targetAt)) {
+    aimAsSignalled(ground, slot);
     return;
   }
   const hasMoved = wasPlain || hasFlag(ground, slot, slotFlag.lostFit);
-  if (!hasMoved || !isUsable(settings, target)) return;
+  if (!hasMoved || !isTargetUsable(settings)) return;
   moveTargetLater(ground, slot, !wasPlain || isDoubtful(settings), nowMs);
 }
 
-function isUsable(settings: SlotSettings, target: Int32Array): boolean {
-  for (let index = 0; index < settings.hintCount; index++) {
-    const hint = index * hintWords;
-    if ((settings.hints[hint + 5]! & hintUsable) !== 0 && isSameIp(settings.hints, hint, target, 0))
-      return true;
+function isTargetUsable(settings: Settings): boolean {
+  const { words, targetAt, hintsAt, hintsEnd } = settings;
+  for (let hint = hintsAt; hint < hintsEnd; hint += hintWords) {
+    if ((words[hint + 5]! & hintUsable) !== 0 && isSameIp(words, hint, words, targetAt)) return true;
   }
   return false;
 }

@@ -132,7 +132,13 @@ export interface HandoverSink {
   isReceipt(slot: number): boolean;
 }
 
-/** Settings of one slot, decoded from its pair's `configure`. Plain data; kept by reference until the next one. */
+/** Hints of `SlotSettings`, in words each. */
+export const hintWords = 6;
+
+/**
+ * Settings of one slot, decoded from its pair's `configure`. Plain data that is read at once: only the tables of payload
+ * types and clock rates are kept by reference.
+ */
 export interface SlotSettings {
   readonly isRtp: boolean;
   readonly isMux: boolean;
@@ -148,7 +154,7 @@ export interface SlotSettings {
   /** 0 default, 1 off, 2 immediate, 3 delayed, 4 heuristic. */
   readonly learningMode: number;
   /**
-   * Hints: `hintCount` times [ip0, ip1, ip2, ip3, port, flags]. Flags bit 0: the IP alone counts. Bit 1: it does not,
+   * `hintCount` times [ip0, ip1, ip2, ip3, port, flags]. Flags bit 0: the IP alone counts. Bit 1: it does not,
    * because other calls' media comes from there too, but the party is expected there.
    */
   readonly hints: Int32Array;
@@ -161,6 +167,7 @@ export interface SlotSettings {
   readonly clockRates: Uint32Array;
   /** Slots of the same party's other media, of the same component. */
   readonly siblings: Int32Array;
+  readonly siblingCount: number;
 }
 
 export interface HandoverPolicy {

@@ -3,9 +3,9 @@
  * what is sent there before it speaks is lost.
  */
 import { parseCidr } from "../core/address-class.ts";
-import type { SlotSettings } from "./contract.ts";
+import { hintWords } from "./contract.ts";
 import { isInRows, networkRows } from "./ground.ts";
-import { hintWords } from "./hints.ts";
+import type { Settings } from "./settings-table.ts";
 
 /** RFC 1918 section 3, RFC 6598 section 7 and RFC 4193 section 3. */
 const privateNetworks = networkRows(
@@ -15,11 +15,11 @@ const privateNetworks = networkRows(
 );
 
 /** True if signalling named a private place that is on no network of ours, whatever stands in for it as a target. */
-export function isDoubtful(settings: SlotSettings): boolean {
-  if (settings.target[4] === 0) return false;
-  for (let index = 0; index < settings.hintCount; index++) {
-    const hint = index * hintWords;
-    if (settings.hints[hint + 5] === 0 && isInRows(privateNetworks, settings.hints, hint)) return true;
+export function isDoubtful(settings: Settings): boolean {
+  if (settings.targetPort === 0) return false;
+  const { words, hintsAt, hintsEnd } = settings;
+  for (let hint = hintsAt; hint < hintsEnd; hint += hintWords) {
+    if (words[hint + 5] === 0 && isInRows(privateNetworks, words, hint)) return true;
   }
   return false;
 }

@@ -1,8 +1,9 @@
 /** What the parts of the policy share, and the small questions all of them ask about a slot. */
 import type { Cidr } from "../core/address-class.ts";
-import type { HandoverSink, SlotSettings } from "./contract.ts";
+import type { HandoverSink } from "./contract.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { hintMatch, isSameIp, matchHints } from "./hints.ts";
+import type { Settings, SettingsTable } from "./settings-table.ts";
 import { real, type SlotTable, slotWords, watch, word } from "./slot-table.ts";
 import { rank, speakingMs } from "./timing.ts";
 import type { TwinTable } from "./twin-table.ts";
@@ -12,8 +13,9 @@ export interface Ground {
   readonly sink: HandoverSink;
   readonly twins: TwinTable;
   readonly deadlines: Deadlines;
-  /** By slot; `unsignalled` until the first `configure`. */
-  readonly settings: SlotSettings[];
+  readonly settingsTable: SettingsTable;
+  /** Of that table, by slot. */
+  readonly settings: readonly Settings[];
   /** By slot: counts its openings, so that a sibling's successor is not taken for it. */
   readonly epochs: Int32Array;
   /** Rows of four address words and four mask words. */
@@ -27,27 +29,6 @@ export interface Ground {
   /** Candidate of the packet in hand, after `hold`. */
   heldFor: number;
 }
-
-/** Settings of a slot that was opened and not configured yet. */
-export const unsignalled: SlotSettings = {
-  isRtp: true,
-  isMux: false,
-  isSignalled: false,
-  mayReceive: false,
-  maySend: true,
-  generation: 0,
-  isAsymmetric: false,
-  isStrict: false,
-  followsAnySource: false,
-  hasIce: false,
-  learningMode: 0,
-  hints: new Int32Array(0),
-  hintCount: 0,
-  target: new Int32Array(5),
-  payloadTypes: new Int32Array(4),
-  clockRates: new Uint32Array(128),
-  siblings: new Int32Array(0),
-};
 
 /** Codes of `SlotSettings.learningMode`. */
 export const learning = { standard: 0, off: 1, immediate: 2, delayed: 3, heuristic: 4 } as const;
@@ -97,7 +78,7 @@ export function isProvisional(ground: Ground, slot: number): boolean {
  * True while the target is not to follow what is received. Under ICE it follows what ICE selects and nothing else: a
  * source that asks for media has to show that it wants it (RFC 8445 section 19.5.1, RFC 7675 section 5.1).
  */
-export function keepsTarget(settings: SlotSettings): boolean {
+export function keepsTarget(settings: Settings): boolean {
   return settings.isAsymmetric || settings.hasIce || settings.learningMode === learning.off;
 }
 
@@ -156,16 +137,20 @@ export function rankOf(ground: Ground, slot: number, source: Int32Array, at: num
 
 /** True if the IP was proven for another media of this party. */
 export function isSiblingIp(ground: Ground, slot: number, source: Int32Array, at: number): boolean {
-  const { siblings } = ground.settings[slot]!;
+  const { words, siblingsAt, siblingsEnd } = ground.settings[slot]!;
   if (siblingEpochs(ground, slot) !== ground.table.words[slot * slotWords + word.siblingEpochs]) return false;
-  for (const sibling of siblings) if (isProvenIp(ground, sibling, source, at)) return true;
+  for (let sibling = siblingsAt; sibling < siblingsEnd; sibling++) {
+    if (isProvenIp(ground, words[sibling]!, source, at)) return true;
+  }
   return false;
 }
 
 /** As `isSiblingIp`, by a proof that is none on probation: a stranger that holds one media must not get the others. */
 export function isVouchedBySibling(ground: Ground, slot: number, source: Int32Array, at: number): boolean {
   if (!isSiblingIp(ground, slot, source, at)) return false;
-  for (const sibling of ground.settings[slot]!.siblings) {
+  const { words, siblingsAt, siblingsEnd } = ground.settings[slot]!;
+  for (let each = siblingsAt; each < siblingsEnd; each++) {
+    const sibling = words[each]!;
     if (isProvenIp(ground, sibling, source, at) && !isProvisional(ground, sibling)) return true;
   }
   return false;
@@ -173,8 +158,11 @@ export function isVouchedBySibling(ground: Ground, slot: number, source: Int32Ar
 
 /** Changes when one of the slot's siblings was opened anew. */
 export function siblingEpochs(ground: Ground, slot: number): number {
+  const { words, siblingsAt, siblingsEnd } = ground.settings[slot]!;
   let sum = 0;
-  for (const sibling of ground.settings[slot]!.siblings) sum = (sum + ground.epochs[sibling]!) | 0;
+  for (let sibling = siblingsAt; sibling < siblingsEnd; sibling++) {
+    sum = (sum + ground.epochs[words[sibling]!]!) | 0;
+  }
   return sum;
 }
 

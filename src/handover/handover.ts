@@ -19,7 +19,7 @@ import {
   verdict,
 } from "./contract.ts";
 import { Deadlines } from "./deadlines.ts";
-import { type Ground, hasFlag, isProven, networkRows, setFlag, timeOf, unsignalled } from "./ground.ts";
+import { type Ground, hasFlag, isProven, networkRows, setFlag, timeOf } from "./ground.ts";
 import { hintMatch, matchHints, sourceInto } from "./hints.ts";
 import { confirm, settle } from "./judge.ts";
 import { isFromProven } from "./keep.ts";
@@ -29,6 +29,7 @@ import { showPresence } from "./presence.ts";
 import { sendAgain } from "./proof.ts";
 import { refuteCandidates } from "./refute.ts";
 import { judgeRtcp } from "./rtcp.ts";
+import { SettingsTable } from "./settings-table.ts";
 import { real, SlotTable, slotFlag, slotWords, watch, word } from "./slot-table.ts";
 import { noteStream } from "./streams.ts";
 import { bringTargetBack } from "./targets.ts";
@@ -76,12 +77,14 @@ export class Handover implements HandoverPolicy {
     this.#words = this.#table.words;
     this.#reals = this.#table.reals;
     this.#deadlines = new Deadlines(capacitySlots);
+    const settingsTable = new SettingsTable(capacitySlots);
     this.#ground = {
       table: this.#table,
       sink,
       twins: new TwinTable(),
       deadlines: this.#deadlines,
-      settings: new Array<SlotSettings>(capacitySlots).fill(unsignalled),
+      settingsTable,
+      settings: settingsTable.bySlot,
       epochs: new Int32Array(capacitySlots),
       trustedMedia: networkRows(options.trustedMedia ?? []),
       settleMs: options.settleMs ?? settleMsDefault,
@@ -100,7 +103,7 @@ export class Handover implements HandoverPolicy {
     endTwin(ground, slot);
     this.#table.clear(slot);
     ground.epochs[slot]!++;
-    ground.settings[slot] = unsignalled;
+    ground.settingsTable.clear(slot);
     setFlag(ground, slot, slotFlag.isOpen, true);
     this.#deadlines.set(slot, Number.POSITIVE_INFINITY);
   }
@@ -114,7 +117,7 @@ export class Handover implements HandoverPolicy {
     endTwin(ground, slot);
     this.#table.clear(slot);
     ground.epochs[slot]!++;
-    ground.settings[slot] = unsignalled;
+    ground.settingsTable.clear(slot);
     this.#deadlines.set(slot, Number.POSITIVE_INFINITY);
   }
 

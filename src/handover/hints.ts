@@ -1,7 +1,7 @@
 /** Reading a slot's hints: is this source named by signalling, and how near is it to what is? No allocation. */
-import { noPayloadType, type PacketFacts, type SlotSettings } from "./contract.ts";
+import { hintWords, noPayloadType, type PacketFacts } from "./contract.ts";
+import type { Settings } from "./settings-table.ts";
 
-export const hintWords = 6;
 /** Flag of a hint: the IP alone, any port, is evidence. */
 export const hintUsable = 1;
 /** Flag of a hint: only exact, but the party is expected there (an address that carries other calls too). */
@@ -16,7 +16,7 @@ const comfortNoiseFormer = 19;
 
 /**
  * What is no RTP has no type to know. A table without any type is of a call whose SDP nobody showed us: every type may be meant. */
-export function isKnownPayloadType(settings: SlotSettings, payloadType: number): boolean {
+export function isKnownPayloadType(settings: Settings, payloadType: number): boolean {
   if (payloadType === noPayloadType) return true;
   const types = settings.payloadTypes;
   if ((types[0]! | types[1]! | types[2]! | types[3]!) === 0) return true;
@@ -25,13 +25,12 @@ export function isKnownPayloadType(settings: SlotSettings, payloadType: number):
 }
 
 /** Best match of the endpoint whose five words stand at `at`. Hints without an address (hold) name nothing. */
-export function matchHints(settings: SlotSettings, source: Int32Array, at: number): number {
-  const { hints, hintCount } = settings;
+export function matchHints(settings: Settings, source: Int32Array, at: number): number {
+  const { words, hintsAt, hintsEnd } = settings;
   let best: number = hintMatch.none;
-  for (let index = 0; index < hintCount; index++) {
-    const hint = index * hintWords;
-    if (isNowhere(hints, hint)) continue;
-    const match = matchHint(hints, hint, source, at);
+  for (let hint = hintsAt; hint < hintsEnd; hint += hintWords) {
+    if (isNowhere(words, hint)) continue;
+    const match = matchHint(words, hint, source, at);
     if (match > best) best = match;
   }
   return best;
@@ -46,11 +45,10 @@ function matchHint(hints: Int32Array, hint: number, source: Int32Array, at: numb
 }
 
 /** True if signalling named a place where the party can be and is expected. */
-export function hasUsableHint(settings: SlotSettings): boolean {
-  for (let index = 0; index < settings.hintCount; index++) {
-    const hint = index * hintWords;
-    if ((settings.hints[hint + 5]! & (hintUsable | hintExpected)) !== 0 && !isNowhere(settings.hints, hint))
-      return true;
+export function hasUsableHint(settings: Settings): boolean {
+  const { words, hintsAt, hintsEnd } = settings;
+  for (let hint = hintsAt; hint < hintsEnd; hint += hintWords) {
+    if ((words[hint + 5]! & (hintUsable | hintExpected)) !== 0 && !isNowhere(words, hint)) return true;
   }
   return false;
 }
@@ -59,11 +57,11 @@ export function hasUsableHint(settings: SlotSettings): boolean {
  * True if signalling names the place by an address that is of no use, and another one that is: the party is behind a NAT,
  * and nobody it has to do with can speak from there.
  */
-export function isBehindNat(settings: SlotSettings, source: Int32Array, at: number): boolean {
-  for (let index = 0; index < settings.hintCount; index++) {
-    const hint = index * hintWords;
-    const isOfUse = (settings.hints[hint + 5]! & (hintUsable | hintExpected)) !== 0;
-    if (isOfUse && isSameIp(settings.hints, hint, source, at)) return false;
+export function isBehindNat(settings: Settings, source: Int32Array, at: number): boolean {
+  const { words, hintsAt, hintsEnd } = settings;
+  for (let hint = hintsAt; hint < hintsEnd; hint += hintWords) {
+    const isOfUse = (words[hint + 5]! & (hintUsable | hintExpected)) !== 0;
+    if (isOfUse && isSameIp(words, hint, source, at)) return false;
   }
   return hasUsableHint(settings);
 }

@@ -1,14 +1,7 @@
 /** Media from a source that is not the proven one: what signalling, the overrides and the source's past say of it. */
 import { twinWindowPackets } from "../core/limits.ts";
 import { judgeCopy, noCopy } from "./comparing.ts";
-import {
-  evidenceCode,
-  type PacketFacts,
-  packetKind,
-  type SlotSettings,
-  type Verdict,
-  verdict,
-} from "./contract.ts";
+import { evidenceCode, type PacketFacts, packetKind, type Verdict, verdict } from "./contract.ts";
 import {
   type Ground,
   hasFlag,
@@ -28,17 +21,13 @@ import { showPresence } from "./presence.ts";
 import { countSwitch } from "./proof.ts";
 import { isRemembered } from "./remembered.ts";
 import { judgeReturn, judgeTwin, noPrivilege } from "./returning.ts";
+import type { Settings } from "./settings-table.ts";
 import { claim, slotFlag, slotWords, stream, word } from "./slot-table.ts";
 import { currentHoldTimeMs, findStream, isContinuous } from "./streams.ts";
 import { isComparing, isFromTwin } from "./twins.ts";
 
 /** RTP or data of a source that is not the proven one, in clear. */
-export function judgeMedia(
-  ground: Ground,
-  facts: PacketFacts,
-  settings: SlotSettings,
-  nowMs: number,
-): Verdict {
+export function judgeMedia(ground: Ground, facts: PacketFacts, settings: Settings, nowMs: number): Verdict {
   const { slot } = facts;
   if (facts.kind === packetKind.rtp) {
     const outcome = judgeKnown(ground, facts, settings, nowMs);
@@ -75,7 +64,7 @@ function takeByOverride(ground: Ground, facts: PacketFacts, nowMs: number): Verd
 function judgeKnown(
   ground: Ground,
   facts: PacketFacts,
-  settings: SlotSettings,
+  settings: Settings,
   nowMs: number,
 ): Verdict | typeof noPrivilege {
   if (!isProven(ground, facts.slot)) return noPrivilege;
@@ -150,7 +139,7 @@ function mayReopen(ground: Ground, slot: number, nowMs: number): boolean {
 function judgeUnknownType(
   ground: Ground,
   facts: PacketFacts,
-  settings: SlotSettings,
+  settings: Settings,
   match: number,
   nowMs: number,
 ): Verdict {

@@ -1,13 +1,6 @@
 /** A leg has its proven source, and media comes from elsewhere (section 2, from continuity on). */
 import { twinWindowPackets } from "../core/limits.ts";
-import {
-  evidenceCode,
-  type PacketFacts,
-  packetKind,
-  type SlotSettings,
-  type Verdict,
-  verdict,
-} from "./contract.ts";
+import { evidenceCode, type PacketFacts, packetKind, type Verdict, verdict } from "./contract.ts";
 import {
   type Ground,
   isOpenAnew,
@@ -21,6 +14,7 @@ import { isKnownPayloadType, isSameEndpoint, isSamePlace } from "./hints.ts";
 import { keep } from "./keep.ts";
 import { isLate } from "./previous.ts";
 import { findRemembered } from "./remembered.ts";
+import type { Settings } from "./settings-table.ts";
 import { paceSilenceMs, signalledLately } from "./silence.ts";
 import { claim, previousClaim, remembered, slotWords, stream, word } from "./slot-table.ts";
 import { findStream, isContinuous } from "./streams.ts";
@@ -30,7 +24,7 @@ import { samePlaceSilenceMs, sequenceAheadMax } from "./timing.ts";
 export function judgeNewcomer(
   ground: Ground,
   facts: PacketFacts,
-  settings: SlotSettings,
+  settings: Settings,
   nowMs: number,
 ): Verdict {
   const { slot } = facts;

@@ -2,20 +2,16 @@
  * The explicit overrides of ng: `media-handover` and the words of `endpoint-learning`. They mean what they mean
  * elsewhere, and give up what docs/handover.md says of each.
  */
-import type { PacketFacts, SlotSettings } from "./contract.ts";
+import { hintWords, type PacketFacts } from "./contract.ts";
 import { type Ground, isProven, learning, provenAt, timeOf } from "./ground.ts";
-import { hintMatch, hintWords, matchHints } from "./hints.ts";
+import { hintMatch, matchHints } from "./hints.ts";
 import { isRestless } from "./proof.ts";
+import type { Settings } from "./settings-table.ts";
 import { real } from "./slot-table.ts";
 import { learningWindowMs, overridePauseMs } from "./timing.ts";
 
 /** True if an override lets the source take the leg with this packet. */
-export function mayTakeLeg(
-  ground: Ground,
-  facts: PacketFacts,
-  settings: SlotSettings,
-  nowMs: number,
-): boolean {
+export function mayTakeLeg(ground: Ground, facts: PacketFacts, settings: Settings, nowMs: number): boolean {
   if (settings.followsAnySource) return true;
   if (settings.learningMode <= learning.off) return false;
   if (!isProven(ground, facts.slot)) return true;
@@ -33,12 +29,13 @@ export function isPausing(ground: Ground, slot: number, nowMs: number): boolean 
 }
 
 /** How `heuristic` ranks a source against the signalled address: exact, same IP, same port, anything. */
-function nearness(settings: SlotSettings, source: Int32Array, at: number): number {
+function nearness(settings: Settings, source: Int32Array, at: number): number {
   const match = matchHints(settings, source, at);
   if (match === hintMatch.exact) return 3;
   if (match >= hintMatch.ip) return 2;
-  for (let index = 0; index < settings.hintCount; index++) {
-    if (settings.hints[index * hintWords + 4] === source[at + 4]) return 1;
+  const { words, hintsAt, hintsEnd } = settings;
+  for (let hint = hintsAt; hint < hintsEnd; hint += hintWords) {
+    if (words[hint + 4] === source[at + 4]) return 1;
   }
   return 0;
 }

@@ -2,10 +2,11 @@
  * Packets that say "I am here" and carry no media: keepalives, STUN, RTCP, unknown payload types. From a signalled
  * place they tell where a party that has sent no media can be reached (section 4).
  */
-import { type PacketFacts, type SlotSettings, type Verdict, verdict } from "./contract.ts";
+import { type PacketFacts, type Verdict, verdict } from "./contract.ts";
 import { type Ground, isProven, isRtcp, keepsTarget, setFlag, setTime } from "./ground.ts";
 import { hintMatch, isSameEndpoint } from "./hints.ts";
 import { hasRtpLeft } from "./proof.ts";
+import type { Settings } from "./settings-table.ts";
 import { real, slotFlag, slotWords, word } from "./slot-table.ts";
 import { aimRtcp, setTarget } from "./targets.ts";
 import { hearAtNamed } from "./waiting-target.ts";
@@ -14,7 +15,7 @@ import { hearAtNamed } from "./waiting-target.ts";
 export function showPresence(
   ground: Ground,
   facts: PacketFacts,
-  settings: SlotSettings,
+  settings: Settings,
   match: number,
   nowMs: number,
 ): Verdict {

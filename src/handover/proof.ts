@@ -31,7 +31,7 @@ import {
 } from "./slot-table.ts";
 import { firstUnsent } from "./stragglers.ts";
 import { findStream, startStream } from "./streams.ts";
-import { aimRtcp, setTarget } from "./targets.ts";
+import { aimAsSignalled, aimRtcp, setTarget } from "./targets.ts";
 import {
   replayBeforeMs,
   replayPauseMs,
@@ -275,7 +275,7 @@ export function withdraw(ground: Ground, slot: number, nowMs: number): void {
   stopWaiting(ground, slot);
   judgeAnew(ground, slot);
   if ((slot & 1) === 0) {
-    setTarget(ground, slot, ground.settings[slot]!.target, 0);
+    aimAsSignalled(ground, slot);
     rtpMoved(ground, slot, nowMs);
   } else {
     aimRtcp(ground, slot);
@@ -326,7 +326,8 @@ export function hasRtpLeft(ground: Ground, rtcp: number, source: Int32Array, at:
   const evidence = ground.table.words[rtp * slotWords + word.evidence]!;
   if (!isProven(ground, rtp) || isProvenIp(ground, rtp, source, at) || !carriesStreamsOn(evidence))
     return false;
-  return isSameIp(ground.settings[rtp]!.target, 0, source, at);
+  const { words, targetAt } = ground.settings[rtp]!;
+  return isSameIp(words, targetAt, source, at);
 }
 
 /** RTP's source or its proof changed: RTCP's proof from elsewhere goes, its target follows, what waits is judged. */

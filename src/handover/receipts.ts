@@ -6,7 +6,7 @@
  * Who can forge one has heard us, or is the other party of the call. He gains nothing while the listener reports, nothing
  * from a party whose RTCP was never heard, and the next packet from the old place brings everything back.
  */
-import { evidenceCode, type PacketFacts, type SlotSettings, type Verdict, verdict } from "./contract.ts";
+import { evidenceCode, type PacketFacts, type Verdict, verdict } from "./contract.ts";
 import {
   type Ground,
   isProven,
@@ -19,6 +19,7 @@ import {
 } from "./ground.ts";
 import { isSameEndpoint, isSameIp } from "./hints.ts";
 import { prove } from "./proof.ts";
+import type { Settings } from "./settings-table.ts";
 import { real, slotWords, watch, word } from "./slot-table.ts";
 import { setTarget } from "./targets.ts";
 import { receiptSilenceMs } from "./timing.ts";
@@ -26,12 +27,7 @@ import { receiptSilenceMs } from "./timing.ts";
 const scratch = new Int32Array(5);
 
 /** A report from a source that nothing else vouches for; `consumed` if it is a receipt that is waited with. */
-export function judgeReceipt(
-  ground: Ground,
-  facts: PacketFacts,
-  settings: SlotSettings,
-  nowMs: number,
-): Verdict {
+export function judgeReceipt(ground: Ground, facts: PacketFacts, settings: Settings, nowMs: number): Verdict {
   const { slot } = facts;
   const { words } = ground.table;
   const isPlain = settings.isSignalled && settings.isRtp && !settings.isStrict && !keepsTarget(settings);

@@ -4,21 +4,14 @@
  * back. Later a remembered source takes the leg back with its first packet.
  */
 import { compareSuccessor } from "./comparing.ts";
-import {
-  evidenceCode,
-  handoverNote,
-  noDigest,
-  type PacketFacts,
-  type SlotSettings,
-  type Verdict,
-  verdict,
-} from "./contract.ts";
+import { evidenceCode, handoverNote, noDigest, type PacketFacts, type Verdict, verdict } from "./contract.ts";
 import { type Ground, provenAt, setFlag, silenceMs } from "./ground.ts";
 import { hintMatch, isKnownPayloadType, isSameEndpoint, isSamePlace, matchHints } from "./hints.ts";
 import { proveNow } from "./keep.ts";
 import { isLate } from "./previous.ts";
 import { forgetStreams, prove, sendAgain } from "./proof.ts";
 import { endLaterClaims, findRemembered } from "./remembered.ts";
+import type { Settings } from "./settings-table.ts";
 import { memoryClaim, previousClaim, remembered, slotFlag, slotWords, stream, word } from "./slot-table.ts";
 import { resumeStream, speaksOn } from "./stragglers.ts";
 import { findStream, holdTimeMs, isContinuous, noteStream } from "./streams.ts";
@@ -34,7 +27,7 @@ export const noPrivilege = -1;
 export function judgeReturn(
   ground: Ground,
   facts: PacketFacts,
-  settings: SlotSettings,
+  settings: Settings,
   nowMs: number,
 ): Verdict | typeof noPrivilege {
   const { words } = ground.table;
@@ -87,7 +80,7 @@ function endClaims(ground: Ground, facts: PacketFacts, nowMs: number): void {
 export function judgeTwin(
   ground: Ground,
   facts: PacketFacts,
-  settings: SlotSettings,
+  settings: Settings,
   nowMs: number,
 ): Verdict | typeof noPrivilege {
   const { slot } = facts;
@@ -127,7 +120,7 @@ export function judgeTwin(
 function judgeSuspect(
   ground: Ground,
   facts: PacketFacts,
-  settings: SlotSettings,
+  settings: Settings,
   state: number,
   nowMs: number,
 ): Verdict | typeof noPrivilege {
@@ -176,7 +169,7 @@ function becomeTwin(ground: Ground, slot: number, nowMs: number): void {
 }
 
 /** A number that was skipped, or one that carries the stream on. */
-function isNear(ground: Ground, facts: PacketFacts, settings: SlotSettings, nowMs: number): boolean {
+function isNear(ground: Ground, facts: PacketFacts, settings: Settings, nowMs: number): boolean {
   const streamAt = findStream(ground.table, facts.slot, facts.ssrc);
   if (streamAt < 0) return false;
   const behind = (ground.table.words[streamAt + stream.sequence]! - facts.sequence) & 0xffff;
@@ -211,7 +204,7 @@ function isOnTheWay(ground: Ground, facts: PacketFacts): boolean {
 function goesOn(
   ground: Ground,
   facts: PacketFacts,
-  settings: SlotSettings,
+  settings: Settings,
   ownLast: number,
   nowMs: number,
 ): boolean {

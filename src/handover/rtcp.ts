@@ -1,6 +1,6 @@
 /** RTCP from a source that is not proven (section 5). It never moves RTP, and alone never moves to a new IP. */
 import { findCandidate } from "./candidates.ts";
-import { evidenceCode, type PacketFacts, type SlotSettings, type Verdict, verdict } from "./contract.ts";
+import { evidenceCode, type PacketFacts, type Verdict, verdict } from "./contract.ts";
 import { type Ground, hasFlag, isFresh, isProven, isProvenIp, learning, setTime } from "./ground.ts";
 import { hintMatch, matchHints } from "./hints.ts";
 import { isVouchedByRtp } from "./judge.ts";
@@ -8,6 +8,7 @@ import { keep, proveNow } from "./keep.ts";
 import { showPresence } from "./presence.ts";
 import { hasRtpLeft } from "./proof.ts";
 import { judgeReceipt } from "./receipts.ts";
+import type { Settings } from "./settings-table.ts";
 import { claim, real, slotFlag, slotWords, word } from "./slot-table.ts";
 import { bringTargetBack } from "./targets.ts";
 import { hearNamed } from "./waiting-target.ts";
@@ -16,12 +17,7 @@ import { hearNamed } from "./waiting-target.ts";
 const senderReport = 200;
 const receiverReport = 201;
 
-export function judgeRtcp(
-  ground: Ground,
-  facts: PacketFacts,
-  settings: SlotSettings,
-  nowMs: number,
-): Verdict {
+export function judgeRtcp(ground: Ground, facts: PacketFacts, settings: Settings, nowMs: number): Verdict {
   const isReport = facts.payloadType === senderReport || facts.payloadType === receiverReport;
   if ((facts.slot & 1) === 0) return judgeOnRtpPort(ground, facts, settings, isReport, nowMs);
   if (!settings.isSignalled)
@@ -44,7 +40,7 @@ export function judgeRtcp(
 function evidenceFor(
   ground: Ground,
   facts: PacketFacts,
-  settings: SlotSettings,
+  settings: Settings,
   match: number,
   isReport: boolean,
   nowMs: number,
@@ -72,7 +68,7 @@ function evidenceFor(
 function judgeOnRtpPort(
   ground: Ground,
   facts: PacketFacts,
-  settings: SlotSettings,
+  settings: Settings,
   isReport: boolean,
   nowMs: number,
 ): Verdict {

@@ -3,8 +3,9 @@
  * Only packets of the proven source are noted. Nothing is allocated.
  */
 import { ssrcsPerSlotMax } from "../core/limits.ts";
-import type { PacketFacts, SlotSettings } from "./contract.ts";
+import type { PacketFacts } from "./contract.ts";
 import { isKnownPayloadType } from "./hints.ts";
+import type { Settings } from "./settings-table.ts";
 import { type SlotTable, slotWords, stream, word } from "./slot-table.ts";
 import {
   holdMsMax,
@@ -158,7 +159,7 @@ export function isContinuous(
   table: SlotTable,
   streamAt: number,
   facts: PacketFacts,
-  settings: SlotSettings,
+  settings: Settings,
   nowMs: number,
 ): boolean {
   const { words, reals } = table;
@@ -183,7 +184,7 @@ export function isTimely(
   facts: PacketFacts,
   timestampBefore: number,
   elapsedMs: number,
-  settings: SlotSettings,
+  settings: Settings,
 ): boolean {
   const clockRateHz = settings.clockRates[facts.payloadType & 127]!;
   if (clockRateHz === 0) return true;

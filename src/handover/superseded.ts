@@ -14,7 +14,7 @@ import {
 } from "./ground.ts";
 import { makeProvisional, withdraw } from "./proof.ts";
 import { real, slotFlag, slotWords, word } from "./slot-table.ts";
-import { setTarget } from "./targets.ts";
+import { aimAsSignalled, setTarget } from "./targets.ts";
 
 /**
  * An unproven party did not speak in time: its doubtful address is sent to after all. A source that only superseded
@@ -29,7 +29,7 @@ export function lookAgain(ground: Ground, slot: number, nowMs: number): void {
   const base = slot * slotWords;
   const settings = ground.settings[slot]!;
   if (!isProven(ground, slot)) {
-    if (!hasFlag(ground, slot, slotFlag.targetByPresence)) setTarget(ground, slot, settings.target, 0);
+    if (!hasFlag(ground, slot, slotFlag.targetByPresence)) aimAsSignalled(ground, slot);
     return;
   }
   const isOnlyOne =

@@ -18,6 +18,12 @@ export function moveTarget(ground: Ground, slot: number, source: Int32Array, at:
   return true;
 }
 
+/** The target is where signalling says. True if that is another place than before. */
+export function aimAsSignalled(ground: Ground, slot: number): boolean {
+  const { words, targetAt } = ground.settings[slot]!;
+  return setTarget(ground, slot, words, targetAt);
+}
+
 /** A listener was thought to have moved, and its old source speaks: media goes there again. */
 export function bringTargetBack(ground: Ground, slot: number): void {
   const { words } = ground.table;
@@ -39,10 +45,11 @@ export function aimRtcp(ground: Ground, slot: number): void {
   const rtp = slot - 1;
   const rtpTarget = rtp * slotWords + word.target;
   const port = words[rtpTarget + 4]!;
+  const ofRtp = ground.settings[rtp]!;
   const follows =
-    settings.isRtp && port !== 0 && !isSameEndpoint(words, rtpTarget, ground.settings[rtp]!.target, 0);
+    settings.isRtp && port !== 0 && !isSameEndpoint(words, rtpTarget, ofRtp.words, ofRtp.targetAt);
   if (!follows || port >= 65_535) {
-    setTarget(ground, slot, settings.target, 0);
+    aimAsSignalled(ground, slot);
     return;
   }
   const target = slot * slotWords + word.target;

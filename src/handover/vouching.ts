@@ -29,7 +29,7 @@ import { isFromProven, proveNow } from "./keep.ts";
 import { isLate } from "./previous.ts";
 import { checkedFirst, previousClaim, real, slotFlag, slotWords, stream, watch, word } from "./slot-table.ts";
 import { findStream, holdTimeMs } from "./streams.ts";
-import { aimRtcp, moveTarget, setTarget } from "./targets.ts";
+import { aimAsSignalled, aimRtcp, moveTarget, setTarget } from "./targets.ts";
 import { holdMsMax, latePacketsMs, weakTagBitsMax } from "./timing.ts";
 
 const nowhere = new Int32Array(5);
@@ -164,7 +164,7 @@ export function leaveIce(ground: Ground, slot: number): void {
   if (isProven(ground, slot) && !keepsTarget(settings)) {
     setTarget(ground, slot, ground.table.words, provenAt(slot));
   } else {
-    setTarget(ground, slot, settings.target, 0);
+    aimAsSignalled(ground, slot);
   }
   aimCompanion(ground, slot);
 }

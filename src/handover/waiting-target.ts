@@ -6,7 +6,7 @@
 import { type Ground, hasFlag, isRtcp, setFlag, setTime, silenceMs, timeOf } from "./ground.ts";
 import { real, slotFlag } from "./slot-table.ts";
 import { currentHoldTimeMs } from "./streams.ts";
-import { aimRtcp, setTarget } from "./targets.ts";
+import { aimAsSignalled, aimRtcp } from "./targets.ts";
 import { namedTargetMs, replayBeforeMs, speakingMs, supersededMs } from "./timing.ts";
 
 /** The new target waits while the proven source speaks. `isGuess`: nobody knows whether the place can be reached. */
@@ -16,7 +16,7 @@ export function moveTargetLater(ground: Ground, slot: number, isGuess: boolean, 
     : silenceMs(ground, slot, nowMs) < quietMs(ground, slot, isGuess);
   if (!isWaiting) {
     stopWaiting(ground, slot);
-    setTarget(ground, slot, ground.settings[slot]!.target, 0);
+    aimAsSignalled(ground, slot);
     return;
   }
   setFlag(ground, slot, slotFlag.targetWaits, true);
@@ -70,8 +70,8 @@ function moveWaiting(ground: Ground, slot: number, nowMs: number): void {
   const rtcp = slot + 1;
   const takesRtcp = hasRtcp(ground, slot) && isTargetWaiting(ground, rtcp);
   stopWaiting(ground, slot);
-  if (takesRtcp) setTarget(ground, rtcp, ground.settings[rtcp]!.target, 0);
-  const hasMoved = setTarget(ground, slot, ground.settings[slot]!.target, 0);
+  if (takesRtcp) aimAsSignalled(ground, rtcp);
+  const hasMoved = aimAsSignalled(ground, slot);
   followRtp(ground, slot);
   if (!hasMoved || isGuess) return;
   const lastHeardMs = timeOf(ground, slot, real.heardAt) - replayBeforeMs;

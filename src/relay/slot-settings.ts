@@ -13,7 +13,7 @@ import {
 } from "../core/limits.ts";
 import type { PairSettings, SourceHint } from "../core/plan/plan.ts";
 import type { BundleSettings, PairSecurity } from "../core/plan/security.ts";
-import type { SlotSettings } from "../handover/contract.ts";
+import { hintWords, type SlotSettings } from "../handover/contract.ts";
 import { hintExpected, hintUsable } from "../handover/hints.ts";
 
 /** A pair of the same worker, as slots and generations name it. */
@@ -50,7 +50,6 @@ const flag = {
   hasIce: 128,
 } as const;
 
-const hintWords = 6;
 const hintsWords = hintsPerSlotMax * hintWords;
 
 const bundleEnd = 27 + (iceLocalUfragSizeBytesMax + bundleMidSizeBytesMax) / 4 + ssrcsPerMediaMax;
@@ -252,11 +251,9 @@ interface PayloadTables {
   readonly clockRates: Uint32Array;
 }
 
-const nothing = new Int32Array(0);
 const noClockRates = new Uint32Array(128);
 const noBytes = new Uint8Array(0);
 
-/** One slot's view. A class, so that all views have one shape: the policy reads them once per packet. */
 class DecodedSlot implements SlotSettings {
   isRtp = false;
   isMux = false;
@@ -269,12 +266,13 @@ class DecodedSlot implements SlotSettings {
   followsAnySource = false;
   hasIce = false;
   learningMode = 0;
-  hints: Int32Array = nothing;
+  readonly hints = new Int32Array(hintsWords);
   hintCount = 0;
   readonly target = new Int32Array(5);
-  payloadTypes: Int32Array = nothing;
+  payloadTypes: Int32Array = new Int32Array(4);
   clockRates: Uint32Array = noClockRates;
-  siblings: Int32Array = nothing;
+  readonly siblings = new Int32Array(siblingsPerSlotMax);
+  siblingCount = 0;
 
   read(words: Int32Array, at: number, component: 0 | 1, payloads: PayloadTables): void {
     const flags = words[at + field.flags]!;
@@ -291,25 +289,19 @@ class DecodedSlot implements SlotSettings {
     this.learningMode = words[at + field.learningMode]!;
     this.hintCount = words[at + (component === 0 ? field.rtpHintCount : field.rtcpHintCount)]!;
     const hints = at + (component === 0 ? field.rtpHints : field.rtcpHints);
-    this.hints = copied(this.hints, words, hints, this.hintCount * hintWords);
-    copy(this.target, words, at + (component === 0 ? field.rtpTarget : field.rtcpTarget));
+    copy(this.hints, words, hints, this.hintCount * hintWords);
+    copy(this.target, words, at + (component === 0 ? field.rtpTarget : field.rtcpTarget), 5);
     this.payloadTypes = payloads.payloadTypes;
     this.clockRates = payloads.clockRates;
-    this.siblings = copied(this.siblings, words, at + field.siblings, words[at + field.siblingCount]!);
-    for (let index = 0; index < this.siblings.length; index++) this.siblings[index]! += component;
+    this.siblingCount = words[at + field.siblingCount]!;
+    for (let index = 0; index < this.siblingCount; index++) {
+      this.siblings[index] = words[at + field.siblings + index]! + component;
+    }
   }
 }
 
-function copy(into: Int32Array, words: Int32Array, from: number): void {
-  for (let index = 0; index < into.length; index++) into[index] = words[from + index]!;
-}
-
-/** So many words in an array: the one there was, if it has the size. */
-function copied(before: Int32Array, words: Int32Array, from: number, size: number): Int32Array {
-  if (size === 0) return nothing;
-  const into = before.length === size ? before : new Int32Array(size);
-  copy(into, words, from);
-  return into;
+function copy(into: Int32Array, words: Int32Array, from: number, count: number): void {
+  for (let index = 0; index < count; index++) into[index] = words[from + index]!;
 }
 
 function bundleOf(words: Int32Array, at: number): DecodedBundle | undefined {
@@ -335,7 +327,7 @@ const payloadTablesMax = 256;
 
 /**
  * Reads settings into objects that serve again and again: a worker collects garbage on the packets' time. What
- * `decode` returns holds until it is called again; its two views for as long as the slot has no others.
+ * `decode` returns holds until it is called again, the tables of payload types and clock rates for ever.
  */
 export class SettingsDecoder {
   readonly #settings = {
@@ -351,23 +343,15 @@ export class SettingsDecoder {
     rtp: new DecodedSlot(),
     rtcp: new DecodedSlot(),
   };
-  /** By slot. */
-  readonly #views: (DecodedSlot | undefined)[] = [];
-  readonly #spare: DecodedSlot[] = [];
-  /** Replaced by the last `decode`, whose caller may still have compared the old with the new. */
-  readonly #replaced: DecodedSlot[] = [];
   /** By a hash of the list. */
   readonly #payloadTables = new Map<number, PayloadTables>();
 
-  /** The settings of the pair whose RTP slot that is. */
-  decode(words: Int32Array, at: number, slot: number): DecodedSettings {
-    for (let view = this.#replaced.pop(); view !== undefined; view = this.#replaced.pop()) {
-      this.#spare.push(view);
-    }
+  decode(words: Int32Array, at: number): DecodedSettings {
     const payloads = this.#payloads(words, at);
     const settings = this.#settings;
-    const rtp = this.#newView(slot);
+    const { rtp, rtcp } = settings;
     rtp.read(words, at, 0, payloads);
+    rtcp.read(words, at, 1, payloads);
     settings.transport = words[at + field.transport]!;
     settings.isMux = rtp.isMux;
     settings.mayReceive = rtp.mayReceive;
@@ -377,27 +361,7 @@ export class SettingsDecoder {
     settings.security = words[at + field.security]!;
     settings.ufrag = textOf(words, at + field.ufrag, words[at + field.ufragSizeBytes]!);
     settings.bundle = bundleOf(words, at);
-    settings.rtp = rtp;
-    settings.rtcp = this.#newView(slot + 1);
-    settings.rtcp.read(words, at, 1, payloads);
     return settings;
-  }
-
-  /** The pair is closed and nobody reads its settings any more. */
-  close(slot: number): void {
-    for (let each = slot; each <= slot + 1; each++) {
-      const view = this.#views[each];
-      if (view !== undefined) this.#spare.push(view);
-      this.#views[each] = undefined;
-    }
-  }
-
-  #newView(slot: number): DecodedSlot {
-    const before = this.#views[slot];
-    if (before !== undefined) this.#replaced.push(before);
-    const view = this.#spare.pop() ?? new DecodedSlot();
-    this.#views[slot] = view;
-    return view;
   }
 
   #payloads(words: Int32Array, at: number): PayloadTables {

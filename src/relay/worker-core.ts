@@ -205,7 +205,7 @@ export class WorkerCore {
     }
     if (!this.#slots.isOpen(slot, generation)) throw new Error(`relay worker: slot ${slot} is not open`);
     if (kind === commandKind.configure) {
-      this.#configure(slot, this.#decoder.decode(words, at + commandField.settings, slot), nowMs);
+      this.#configure(slot, this.#decoder.decode(words, at + commandField.settings), nowMs);
     } else if (kind === commandKind.close) {
       this.#close(slot, generation);
     } else if (kind === commandKind.keys) {
@@ -332,7 +332,6 @@ export class WorkerCore {
     this.#gate.close(slot);
     this.#bundles.close(slot);
     this.#slots.close(slot);
-    this.#decoder.close(slot);
     this.#events.closed(slot, generation);
     this.#counters.worker[workerField.openSlots]! -= 2;
   }

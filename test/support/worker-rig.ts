@@ -66,7 +66,7 @@ export class PlainPolicy implements HandoverPolicy {
 
   configure(slot: number, settings: SlotSettings): void {
     this.calls.push(`configure ${slot}`);
-    this.settings.set(slot, settings);
+    this.settings.set(slot, structuredClone(settings));
   }
 
   close(slot: number): void {

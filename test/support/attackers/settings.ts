@@ -52,6 +52,7 @@ export function settingsOf({ signalled, generation, rules }: Named, slot: number
     payloadTypes,
     clockRates,
     siblings: new Int32Array(0),
+    siblingCount: 0,
   };
   settingsByName.set(name, made);
   return made;

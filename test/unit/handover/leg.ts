@@ -78,6 +78,7 @@ export function settings(wanted: Wanted): SlotSettings {
     payloadTypes,
     clockRates,
     siblings: Int32Array.from(wanted.siblings ?? []),
+    siblingCount: wanted.siblings?.length ?? 0,
   };
 }
 

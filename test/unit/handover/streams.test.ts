@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { PacketFacts } from "../../../src/handover/contract.ts";
+import { SettingsTable } from "../../../src/handover/settings-table.ts";
 import { SlotTable, slotBytes, slotWords, stream, word } from "../../../src/handover/slot-table.ts";
 import { findStream, holdTimeMs, isContinuous, noteStream } from "../../../src/handover/streams.ts";
 import { suite } from "../../support/suite.ts";
 import { Leg, Phone, settings } from "./leg.ts";
 
-const audio = settings({});
+const audio = new SettingsTable(1).set(0, settings({}));
 
 function facts(changes: Partial<PacketFacts>): PacketFacts {
   return Object.assign(new PacketFacts(), { slot: 1, ssrc: 7, payloadType: 0 }, changes);

@@ -130,11 +130,7 @@ suite("relay: secure transports", (test) => {
     const bundle = { carrier: 1 as PairId, mid: "1", midExtension: undefined, ssrcs: [] };
     configure(2, { bundle });
     const [, command] = driver.taken();
-    const decoded = new SettingsDecoder().decode(
-      driver.commands.words,
-      command!.at + commandField.settings,
-      0,
-    );
+    const decoded = new SettingsDecoder().decode(driver.commands.words, command!.at + commandField.settings);
     assert.equal(decoded.bundle?.carrierSlot, 0);
   });
 });
