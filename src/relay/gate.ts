@@ -85,10 +85,11 @@ export class Gate {
   }
 
   close(slot: number): void {
-    this.#ufragSizes.fill(0, slot & ~1, (slot | 1) + 1);
-    for (const allowance of [this.#ofKnown, this.#ofStun, this.#ofDtls]) {
-      allowance.clear(slot & ~1);
-      allowance.clear(slot | 1);
+    for (let each = slot & ~1; each <= (slot | 1); each++) {
+      this.#ufragSizes[each] = 0;
+      this.#ofKnown.clear(each);
+      this.#ofStun.clear(each);
+      this.#ofDtls.clear(each);
     }
   }
 

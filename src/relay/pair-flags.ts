@@ -53,5 +53,9 @@ function mayMove({ transport, rtp }: DecodedSettings): boolean {
 
 /** A list of codecs in another order makes a table of its own. */
 function isSameTable(one: Uint32Array, other: Uint32Array): boolean {
-  return one === other || one.every((rate, payloadType) => rate === other[payloadType]);
+  if (one === other) return true;
+  for (let payloadType = 0; payloadType < one.length; payloadType++) {
+    if (one[payloadType] !== other[payloadType]) return false;
+  }
+  return true;
 }

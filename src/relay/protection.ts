@@ -104,7 +104,7 @@ export class Protection {
 
   /** Forgets the keys of both the pair's sockets. */
   clear(slot: number): void {
-    for (const each of [slot & ~1, slot | 1]) {
+    for (let each = slot & ~1; each <= (slot | 1); each++) {
       this.#crypto?.clear(2 * each);
       this.#keep(each, undefined);
       this.#strangers.clear(each);
@@ -117,7 +117,7 @@ export class Protection {
    * and a receive key would take recorded packets for new ones, and not know how often the party's numbers ran over.
    */
   suspend(slot: number): void {
-    for (const each of [slot & ~1, slot | 1]) {
+    for (let each = slot & ~1; each <= (slot | 1); each++) {
       if (this.#keys[each] !== undefined) this.#crypto?.setKeys(2 * each, [], undefined);
       this.#keep(each, undefined);
       this.#strangers.clear(each);

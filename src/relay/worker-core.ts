@@ -2,7 +2,7 @@
  * A relay worker without its thread and its sockets: takes commands, datagrams and the time; writes events.
  *
  * The driver's loop calls, in this order: `drainCommands` when woken, `receive` for each datagram, `tick` once per
- * wake-up, `flushEvents`.
+ * wake-up, `flushEvents`. Neither packets nor commands make lists or closures: packets wait while garbage is collected.
  */
 import type { HandoverPolicy, HandoverSink } from "../handover/contract.ts";
 import { Bundles } from "./bundles.ts";
@@ -268,17 +268,17 @@ export class WorkerCore {
 
   /** Nothing that left the pair, or the sockets that serve it, is sent again. */
   #forget(slot: number, carrier: number): void {
-    for (const rtp of [slot, carrier]) {
-      if (rtp < 0) continue;
-      this.#replays.forget(rtp);
-      this.#replays.forget(rtp + 1);
-    }
+    this.#replays.forget(slot);
+    this.#replays.forget(slot + 1);
+    if (carrier < 0 || carrier === slot) return;
+    this.#replays.forget(carrier);
+    this.#replays.forget(carrier + 1);
   }
 
   /** Keys of one kind of security never serve another, nor does what was taken or kept under it. */
   #changeSecurity(slot: number, before: number, security: number): void {
     this.#protection.suspend(slot);
-    for (const each of [slot, slot + 1]) {
+    for (let each = slot; each <= slot + 1; each++) {
       this.forwarder.dropHeld(each, keylessCandidate);
       const isStricter = before === securityCode.none && security !== securityCode.passed;
       if (!isStricter) this.#sender.dropWaiting(each);
@@ -322,7 +322,7 @@ export class WorkerCore {
   }
 
   #close(slot: number, generation: number): void {
-    for (const each of [slot, slot + 1]) {
+    for (let each = slot; each <= slot + 1; each++) {
       this.forwarder.dropAllHeld(each);
       this.#replays.forget(each);
       this.#policy.close(each);

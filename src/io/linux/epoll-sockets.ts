@@ -21,8 +21,8 @@ import {
 } from "./libc.ts";
 import { isOfFamily, writeSocketAddress } from "./sockets.ts";
 
-/** Entries of the numbers given to sendto. */
-const boxed = { packet: 1, target: 2 } as const;
+/** Entries of the numbers given to calls. */
+const boxed = { packet: 1, target: 2, event: 3 } as const;
 
 /** Of the number under which the epoll set knows a slot's second socket. */
 export const secondBit = 1 << 30;
@@ -53,7 +53,8 @@ export class EpollSockets implements SocketPort {
       arena.reserve(packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes) + packetHeadroomBytes;
     this.#event = arena.reserve(epoll.eventBytes);
     this.#target = arena.reserve(socketAddress.slotBytes);
-    this.#boxed = [null, arena.address + this.packetOffset, arena.address + this.#target];
+    const offsets = [this.packetOffset, this.#target, this.#event];
+    this.#boxed = [null, ...offsets.map((offset) => arena.address + offset)];
     this.#targets = arena.reserve(capacitySlots * socketAddress.slotBytes);
     this.descriptors = new Int32Array(capacitySlots);
     this.#isV6 = new Uint8Array(capacitySlots);
@@ -79,7 +80,7 @@ export class EpollSockets implements SocketPort {
     view.setUint32(this.#event, epoll.readable, true);
     view.setInt32(this.#event + epoll.dataOffset, slot, true);
     view.setInt32(this.#event + epoll.dataOffset + 4, generation, true);
-    return epollControl(this.epoll, epoll.add, descriptor, this.#arena.address + this.#event) === 0;
+    return epollControl(this.epoll, epoll.add, descriptor, this.#boxed[boxed.event]!) === 0;
   }
 
   adopt(slot: number, generation: number, handle: number, isV6: boolean): boolean {
