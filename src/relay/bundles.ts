@@ -95,13 +95,15 @@ export class Bundles {
       this.#carrierGenerations[pair] === bundle.carrierGeneration;
     if (!isSame) this.#leave(pair);
     if (bundle === undefined) return;
-    this.#midSizes[pair] = bundle.mid.length;
+    this.#midSizes[pair] = bundle.midSizeBytes;
     this.#mids.set(bundle.mid, pair * bundleMidSizeBytesMax);
     this.#midExtensions[pair] = bundle.midExtension;
     this.#payloadTypes[pair] = payloadTypes;
     if (!isSame) this.#join(pair, carrier, bundle.carrierGeneration);
     this.#forgetSsrcs(carrier, pair, known.signalled);
-    for (const ssrc of bundle.ssrcs) this.#learn(carrier, ssrc, pair, known.signalled);
+    for (let index = 0; index < bundle.ssrcCount; index++) {
+      this.#learn(carrier, bundle.ssrcs[index]!, pair, known.signalled);
+    }
   }
 
   /** The pair is gone: it leaves its bundle, and the bundle it carried is none any more. */

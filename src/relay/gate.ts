@@ -66,22 +66,24 @@ export class Gate {
   }
 
   /** Another one than before is a restart of ICE (RFC 8445 section 9). Empty: no check is for this pair. */
-  setUfrag(slot: number, ufrag: Uint8Array): void {
+  setUfrag(slot: number, ufrag: Uint8Array, sizeBytes: number): void {
     const current = slot & ~1;
-    if (ufrag.length === 0 && this.#ufragSizes[current] === 0) {
-      this.#ufragSizes[current + 1] = 0;
-      return;
-    }
+    const former = current + 1;
+    if (sizeBytes > 0 && this.#hasUfrag(current, ufrag, sizeBytes)) return;
     const at = current * iceLocalUfragSizeBytesMax;
-    const before = this.#ufrags.slice(at, at + this.#ufragSizes[current]!);
-    if (ufrag.length === 0) this.#ufragSizes[current + 1] = 0;
-    else if (before.join() !== ufrag.join()) this.#keep(current + 1, before);
-    this.#keep(current, ufrag);
+    this.#ufrags.copyWithin(at + iceLocalUfragSizeBytesMax, at, at + iceLocalUfragSizeBytesMax);
+    this.#ufragSizes[former] = sizeBytes === 0 ? 0 : this.#ufragSizes[current]!;
+    for (let index = 0; index < sizeBytes; index++) this.#ufrags[at + index] = ufrag[index]!;
+    this.#ufragSizes[current] = sizeBytes;
   }
 
-  #keep(entry: number, ufrag: Uint8Array): void {
-    this.#ufrags.set(ufrag, entry * iceLocalUfragSizeBytesMax);
-    this.#ufragSizes[entry] = ufrag.length;
+  #hasUfrag(entry: number, ufrag: Uint8Array, sizeBytes: number): boolean {
+    if (this.#ufragSizes[entry] !== sizeBytes) return false;
+    const at = entry * iceLocalUfragSizeBytesMax;
+    for (let index = 0; index < sizeBytes; index++) {
+      if (this.#ufrags[at + index] !== ufrag[index]) return false;
+    }
+    return true;
   }
 
   close(slot: number): void {

@@ -142,14 +142,14 @@ function encodeBundle(
   for (let index = 0; index < ssrcCount; index++) words[at + field.ssrcs + index] = bundle!.ssrcs[index]!;
 }
 
-/** Characters of a token as bytes; their number, or 0 for a text that is longer or none: it matches nothing then. */
+/** Characters of a token as bytes, the first one lowest; their number, or 0 for a text that is longer or none: it matches nothing then. */
 function encodeText(words: Int32Array, at: number, text: string, sizeBytesMax: number): number {
   if (text.length === 0 || text.length > sizeBytesMax) return 0;
-  const bytes = new Uint8Array(words.buffer, words.byteOffset + 4 * at, text.length);
+  words.fill(0, at, at + Math.ceil(text.length / 4));
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
     if (code > 0xff) return 0;
-    bytes[index] = code;
+    words[at + (index >>> 2)]! |= code << (8 * (index & 3));
   }
   return text.length;
 }
@@ -227,8 +227,9 @@ export interface DecodedSettings {
   readonly peerGeneration: number;
   /** A code of `securityCode`. */
   readonly security: number;
-  /** Of the pair's ICE; empty: no check is for us. */
+  /** Of the pair's ICE, so many bytes of it; 0: no check is for us. */
   readonly ufrag: Uint8Array;
+  readonly ufragSizeBytes: number;
   readonly bundle: DecodedBundle | undefined;
   readonly rtp: SlotSettings;
   readonly rtcp: SlotSettings;
@@ -237,11 +238,14 @@ export interface DecodedSettings {
 export interface DecodedBundle {
   readonly carrierSlot: number;
   readonly carrierGeneration: number;
+  /** So many bytes of it. */
   readonly mid: Uint8Array;
+  readonly midSizeBytes: number;
   /** Number of the header extension that carries the mid; 0: none. */
   readonly midExtension: number;
-  /** As int32. */
+  /** As int32, so many. */
   readonly ssrcs: Int32Array;
+  readonly ssrcCount: number;
 }
 
 interface PayloadTables {
@@ -252,7 +256,6 @@ interface PayloadTables {
 }
 
 const noClockRates = new Uint32Array(128);
-const noBytes = new Uint8Array(0);
 
 class DecodedSlot implements SlotSettings {
   isRtp = false;
@@ -304,22 +307,10 @@ function copy(into: Int32Array, words: Int32Array, from: number, count: number):
   for (let index = 0; index < count; index++) into[index] = words[from + index]!;
 }
 
-function bundleOf(words: Int32Array, at: number): DecodedBundle | undefined {
-  const carrierSlot = words[at + field.carrierSlot]!;
-  if (carrierSlot < 0) return undefined;
-  const ssrcs = at + field.ssrcs;
-  return {
-    carrierSlot,
-    carrierGeneration: words[at + field.carrierGeneration]!,
-    mid: textOf(words, at + field.mid, words[at + field.midSizeBytes]!),
-    midExtension: words[at + field.midExtension]!,
-    ssrcs: words.slice(ssrcs, ssrcs + words[at + field.ssrcCount]!),
-  };
-}
-
-function textOf(words: Int32Array, at: number, sizeBytes: number): Uint8Array {
-  if (sizeBytes === 0) return noBytes;
-  return new Uint8Array(words.buffer, words.byteOffset + 4 * at, sizeBytes).slice();
+function copyText(into: Uint8Array, words: Int32Array, at: number, sizeBytes: number): void {
+  for (let index = 0; index < sizeBytes; index++) {
+    into[index] = words[at + (index >>> 2)]! >>> (8 * (index & 3));
+  }
 }
 
 /** Few distinct payload lists serve thousands of calls, so equal lists share one table. */
@@ -338,10 +329,20 @@ export class SettingsDecoder {
     peerSlot: -1,
     peerGeneration: 0,
     security: 0,
-    ufrag: noBytes as Uint8Array,
+    ufrag: new Uint8Array(iceLocalUfragSizeBytesMax),
+    ufragSizeBytes: 0,
     bundle: undefined as DecodedBundle | undefined,
     rtp: new DecodedSlot(),
     rtcp: new DecodedSlot(),
+  };
+  readonly #bundle = {
+    carrierSlot: -1,
+    carrierGeneration: 0,
+    mid: new Uint8Array(bundleMidSizeBytesMax),
+    midSizeBytes: 0,
+    midExtension: 0,
+    ssrcs: new Int32Array(ssrcsPerMediaMax),
+    ssrcCount: 0,
   };
   /** By a hash of the list. */
   readonly #payloadTables = new Map<number, PayloadTables>();
@@ -359,9 +360,22 @@ export class SettingsDecoder {
     settings.peerSlot = words[at + field.peerSlot]!;
     settings.peerGeneration = words[at + field.peerGeneration]!;
     settings.security = words[at + field.security]!;
-    settings.ufrag = textOf(words, at + field.ufrag, words[at + field.ufragSizeBytes]!);
-    settings.bundle = bundleOf(words, at);
+    settings.ufragSizeBytes = words[at + field.ufragSizeBytes]!;
+    copyText(settings.ufrag, words, at + field.ufrag, settings.ufragSizeBytes);
+    settings.bundle = words[at + field.carrierSlot]! < 0 ? undefined : this.#readBundle(words, at);
     return settings;
+  }
+
+  #readBundle(words: Int32Array, at: number): DecodedBundle {
+    const bundle = this.#bundle;
+    bundle.carrierSlot = words[at + field.carrierSlot]!;
+    bundle.carrierGeneration = words[at + field.carrierGeneration]!;
+    bundle.midSizeBytes = words[at + field.midSizeBytes]!;
+    copyText(bundle.mid, words, at + field.mid, bundle.midSizeBytes);
+    bundle.midExtension = words[at + field.midExtension]!;
+    bundle.ssrcCount = words[at + field.ssrcCount]!;
+    copy(bundle.ssrcs, words, at + field.ssrcs, bundle.ssrcCount);
+    return bundle;
   }
 
   #payloads(words: Int32Array, at: number): PayloadTables {

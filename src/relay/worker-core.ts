@@ -253,7 +253,7 @@ export class WorkerCore {
     this.#slots.configure(slot, pairFlags(settings, this.#replays.isOn), settings.rtp);
     this.#slots.securities[slot >>> 1] = security;
     if (before !== security) this.#changeSecurity(slot, before, security);
-    this.#gate.setUfrag(slot, settings.ufrag);
+    this.#gate.setUfrag(slot, settings.ufrag, settings.ufragSizeBytes);
     const carrier = this.#bundles.socketsOf(slot);
     this.#bundles.configure(slot, settings.bundle, settings.rtp.payloadTypes);
     if (this.#bundles.socketsOf(slot) !== carrier) this.#forget(slot, carrier);
