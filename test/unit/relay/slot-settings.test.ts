@@ -8,6 +8,7 @@ import {
 } from "../../../src/core/limits.ts";
 import type { PairId, PairSettings, SourceHint } from "../../../src/core/plan/plan.ts";
 import type { SlotSettings } from "../../../src/handover/contract.ts";
+import { SettingsTable } from "../../../src/handover/settings-table.ts";
 import { commandWords } from "../../../src/relay/driver.ts";
 import {
   encodeSettings,
@@ -15,6 +16,7 @@ import {
   type SlotRef,
   securityCode,
 } from "../../../src/relay/slot-settings.ts";
+import { assertNoGrowth } from "../../support/heap-growth.ts";
 import { plainSettings } from "../../support/relay-rig.ts";
 import { suite } from "../../support/suite.ts";
 
@@ -178,6 +180,35 @@ suite("relay slot settings", (test) => {
     assert.equal(next.rtp, rtp);
     assert.equal(next.rtcp, rtcp);
     assert.deepEqual([rtp.hintCount, rtcp.hintCount, rtp.siblingCount, rtcp.siblingCount], [0, 0, 0, 0]);
+  });
+
+  test("settings of a slot that had some before are read and kept without a new object", () => {
+    const words = new Int32Array(commandWords);
+    const bundle = { carrier: 1 as PairId, mid: "audio", midExtension: 3, ssrcs: [7] };
+    const hint = { ip: ip("192.0.2.1"), port: 4_000 };
+    const settings: PairSettings = {
+      ...plainSettings,
+      bundle,
+      rtpTarget: hint,
+      hints: [{ origin: "sdp", endpoint: hint, isIpUsable: true, isIpShared: false }],
+    };
+    const links = {
+      peer: undefined,
+      siblings: [{ slot: 4, generation: 1 }],
+      carrier: { slot: 0, generation: 1 },
+    };
+    encodeSettings(words, 0, settings, links);
+    const decoder = new SettingsDecoder();
+    const table = new SettingsTable(4);
+    const run = (): void => {
+      for (let count = 0; count < 20_000; count++) {
+        const { rtp, rtcp } = decoder.decode(words, 0);
+        table.set(0, rtp);
+        table.set(1, rtcp);
+      }
+    };
+    for (let round = 0; round < 4; round++) run();
+    assertNoGrowth(run, 200_000);
   });
 
   test("lists beyond their limits are cut", () => {
