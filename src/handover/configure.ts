@@ -1,6 +1,6 @@
 /** What a slot's new settings change: the generation, what the proven source is worth, and the send target. */
 import { dropAllCandidates } from "./candidates.ts";
-import { evidenceCode, hintWords, type SlotSettings } from "./contract.ts";
+import { evidenceCode, type SlotSettings } from "./contract.ts";
 import { isDoubtful } from "./doubt.ts";
 import {
   type Ground,
@@ -126,8 +126,8 @@ function followSignalling(ground: Ground, slot: number, before: Settings, nowMs:
 }
 
 function isTargetUsable(settings: Settings): boolean {
-  const { words, targetAt, hintsAt, hintsEnd } = settings;
-  for (let hint = hintsAt; hint < hintsEnd; hint += hintWords) {
+  const { words, targetAt, hintsAt, hintsEnd, hintStep } = settings;
+  for (let hint = hintsAt; hint < hintsEnd; hint += hintStep) {
     if ((words[hint + 5]! & hintUsable) !== 0 && isSameIp(words, hint, words, targetAt)) return true;
   }
   return false;

@@ -3,7 +3,6 @@
  * what is sent there before it speaks is lost.
  */
 import { parseCidr } from "../core/address-class.ts";
-import { hintWords } from "./contract.ts";
 import { isInRows, networkRows } from "./ground.ts";
 import type { Settings } from "./settings-table.ts";
 
@@ -17,8 +16,8 @@ const privateNetworks = networkRows(
 /** True if signalling named a private place that is on no network of ours, whatever stands in for it as a target. */
 export function isDoubtful(settings: Settings): boolean {
   if (settings.targetPort === 0) return false;
-  const { words, hintsAt, hintsEnd } = settings;
-  for (let hint = hintsAt; hint < hintsEnd; hint += hintWords) {
+  const { words, hintsAt, hintsEnd, hintStep } = settings;
+  for (let hint = hintsAt; hint < hintsEnd; hint += hintStep) {
     if (words[hint + 5] === 0 && isInRows(privateNetworks, words, hint)) return true;
   }
   return false;

@@ -137,9 +137,9 @@ export function rankOf(ground: Ground, slot: number, source: Int32Array, at: num
 
 /** True if the IP was proven for another media of this party. */
 export function isSiblingIp(ground: Ground, slot: number, source: Int32Array, at: number): boolean {
-  const { words, siblingsAt, siblingsEnd } = ground.settings[slot]!;
+  const { words, siblingsAt, siblingsEnd, siblingStep } = ground.settings[slot]!;
   if (siblingEpochs(ground, slot) !== ground.table.words[slot * slotWords + word.siblingEpochs]) return false;
-  for (let sibling = siblingsAt; sibling < siblingsEnd; sibling++) {
+  for (let sibling = siblingsAt; sibling < siblingsEnd; sibling += siblingStep) {
     if (isProvenIp(ground, words[sibling]!, source, at)) return true;
   }
   return false;
@@ -148,8 +148,8 @@ export function isSiblingIp(ground: Ground, slot: number, source: Int32Array, at
 /** As `isSiblingIp`, by a proof that is none on probation: a stranger that holds one media must not get the others. */
 export function isVouchedBySibling(ground: Ground, slot: number, source: Int32Array, at: number): boolean {
   if (!isSiblingIp(ground, slot, source, at)) return false;
-  const { words, siblingsAt, siblingsEnd } = ground.settings[slot]!;
-  for (let each = siblingsAt; each < siblingsEnd; each++) {
+  const { words, siblingsAt, siblingsEnd, siblingStep } = ground.settings[slot]!;
+  for (let each = siblingsAt; each < siblingsEnd; each += siblingStep) {
     const sibling = words[each]!;
     if (isProvenIp(ground, sibling, source, at) && !isProvisional(ground, sibling)) return true;
   }
@@ -158,9 +158,9 @@ export function isVouchedBySibling(ground: Ground, slot: number, source: Int32Ar
 
 /** Changes when one of the slot's siblings was opened anew. */
 export function siblingEpochs(ground: Ground, slot: number): number {
-  const { words, siblingsAt, siblingsEnd } = ground.settings[slot]!;
+  const { words, siblingsAt, siblingsEnd, siblingStep } = ground.settings[slot]!;
   let sum = 0;
-  for (let sibling = siblingsAt; sibling < siblingsEnd; sibling++) {
+  for (let sibling = siblingsAt; sibling < siblingsEnd; sibling += siblingStep) {
     sum = (sum + ground.epochs[words[sibling]!]!) | 0;
   }
   return sum;

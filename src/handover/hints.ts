@@ -1,5 +1,5 @@
 /** Reading a slot's hints: is this source named by signalling, and how near is it to what is? No allocation. */
-import { hintWords, noPayloadType, type PacketFacts } from "./contract.ts";
+import { noPayloadType, type PacketFacts } from "./contract.ts";
 import type { Settings } from "./settings-table.ts";
 
 /** Flag of a hint: the IP alone, any port, is evidence. */
@@ -26,9 +26,9 @@ export function isKnownPayloadType(settings: Settings, payloadType: number): boo
 
 /** Best match of the endpoint whose five words stand at `at`. Hints without an address (hold) name nothing. */
 export function matchHints(settings: Settings, source: Int32Array, at: number): number {
-  const { words, hintsAt, hintsEnd } = settings;
+  const { words, hintsAt, hintsEnd, hintStep } = settings;
   let best: number = hintMatch.none;
-  for (let hint = hintsAt; hint < hintsEnd; hint += hintWords) {
+  for (let hint = hintsAt; hint < hintsEnd; hint += hintStep) {
     if (isNowhere(words, hint)) continue;
     const match = matchHint(words, hint, source, at);
     if (match > best) best = match;
@@ -46,8 +46,8 @@ function matchHint(hints: Int32Array, hint: number, source: Int32Array, at: numb
 
 /** True if signalling named a place where the party can be and is expected. */
 export function hasUsableHint(settings: Settings): boolean {
-  const { words, hintsAt, hintsEnd } = settings;
-  for (let hint = hintsAt; hint < hintsEnd; hint += hintWords) {
+  const { words, hintsAt, hintsEnd, hintStep } = settings;
+  for (let hint = hintsAt; hint < hintsEnd; hint += hintStep) {
     if ((words[hint + 5]! & (hintUsable | hintExpected)) !== 0 && !isNowhere(words, hint)) return true;
   }
   return false;
@@ -58,8 +58,8 @@ export function hasUsableHint(settings: Settings): boolean {
  * and nobody it has to do with can speak from there.
  */
 export function isBehindNat(settings: Settings, source: Int32Array, at: number): boolean {
-  const { words, hintsAt, hintsEnd } = settings;
-  for (let hint = hintsAt; hint < hintsEnd; hint += hintWords) {
+  const { words, hintsAt, hintsEnd, hintStep } = settings;
+  for (let hint = hintsAt; hint < hintsEnd; hint += hintStep) {
     const isOfUse = (words[hint + 5]! & (hintUsable | hintExpected)) !== 0;
     if (isOfUse && isSameIp(words, hint, source, at)) return false;
   }

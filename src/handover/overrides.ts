@@ -2,7 +2,7 @@
  * The explicit overrides of ng: `media-handover` and the words of `endpoint-learning`. They mean what they mean
  * elsewhere, and give up what docs/handover.md says of each.
  */
-import { hintWords, type PacketFacts } from "./contract.ts";
+import type { PacketFacts } from "./contract.ts";
 import { type Ground, isProven, learning, provenAt, timeOf } from "./ground.ts";
 import { hintMatch, matchHints } from "./hints.ts";
 import { isRestless } from "./proof.ts";
@@ -33,8 +33,8 @@ function nearness(settings: Settings, source: Int32Array, at: number): number {
   const match = matchHints(settings, source, at);
   if (match === hintMatch.exact) return 3;
   if (match >= hintMatch.ip) return 2;
-  const { words, hintsAt, hintsEnd } = settings;
-  for (let hint = hintsAt; hint < hintsEnd; hint += hintWords) {
+  const { words, hintsAt, hintsEnd, hintStep } = settings;
+  for (let hint = hintsAt; hint < hintsEnd; hint += hintStep) {
     if (words[hint + 4] === source[at + 4]) return 1;
   }
   return 0;

@@ -2,6 +2,9 @@
  * The slots' settings as the policy keeps them: a row of words for each, so that setting up a call makes no objects, which
  * collections would copy and a call would hold as long as it lives. A row is read through a view that is made once, when
  * its slot is first configured.
+ *
+ * Behind the rows lie the hints rank by rank (the first one of all slots, then the second, ...), then the siblings in the
+ * same way: nearly all slots have one hint and no sibling, and what is never touched takes no memory.
  */
 import { hintsPerSlotMax, siblingsPerSlotMax } from "../core/limits.ts";
 import { hintWords, type SlotSettings } from "./contract.ts";
@@ -16,7 +19,7 @@ const flag = {
   hasIce: 64,
 } as const;
 
-/** Words of a row. Of siblings and hints so many count as their numbers say. */
+/** Words of a row. */
 const field = {
   flags: 0,
   generation: 1,
@@ -24,123 +27,156 @@ const field = {
   hintCount: 3,
   siblingCount: 4,
   target: 5,
-  siblings: 10,
-  hints: 10 + siblingsPerSlotMax,
+  words: 10,
 } as const;
 
-const rowWords = field.hints + hintsPerSlotMax * hintWords;
+/** Of a slot, with its part of all ranks. */
+const slotWords = field.words + hintsPerSlotMax * hintWords + siblingsPerSlotMax;
 
 const noPayloadTypes = new Int32Array(4);
 const noClockRates = new Uint32Array(128);
 
-/** One slot's settings, as `SlotSettings` explains them; target, hints and siblings lie in `words`. */
-export class Settings {
+/** Where rows lie, and how many. */
+interface Rows {
   readonly words: Int32Array;
-  readonly #at: number;
+  readonly count: number;
+}
+
+/**
+ * One slot's settings, as `SlotSettings` explains them. Target, hints and siblings lie in `words`; from one hint to the
+ * next it is `hintStep` words, and `siblingStep` from one sibling to the next.
+ */
+export class Settings {
+  readonly #rows: Rows;
+  readonly #row: number;
   payloadTypes: Int32Array = noPayloadTypes;
   clockRates: Uint32Array = noClockRates;
 
-  constructor(words: Int32Array, row: number) {
-    this.words = words;
-    this.#at = row * rowWords;
+  constructor(rows: Rows, row: number) {
+    this.#rows = rows;
+    this.#row = row;
     this.clear();
   }
 
+  get words(): Int32Array {
+    return this.#rows.words;
+  }
+
   get isRtp(): boolean {
-    return (this.words[this.#at]! & flag.isRtp) !== 0;
+    return (this.#word(field.flags) & flag.isRtp) !== 0;
   }
 
   get isMux(): boolean {
-    return (this.words[this.#at]! & flag.isMux) !== 0;
+    return (this.#word(field.flags) & flag.isMux) !== 0;
   }
 
   get isSignalled(): boolean {
-    return (this.words[this.#at]! & flag.isSignalled) !== 0;
+    return (this.#word(field.flags) & flag.isSignalled) !== 0;
   }
 
   get isAsymmetric(): boolean {
-    return (this.words[this.#at]! & flag.isAsymmetric) !== 0;
+    return (this.#word(field.flags) & flag.isAsymmetric) !== 0;
   }
 
   get isStrict(): boolean {
-    return (this.words[this.#at]! & flag.isStrict) !== 0;
+    return (this.#word(field.flags) & flag.isStrict) !== 0;
   }
 
   get followsAnySource(): boolean {
-    return (this.words[this.#at]! & flag.followsAnySource) !== 0;
+    return (this.#word(field.flags) & flag.followsAnySource) !== 0;
   }
 
   get hasIce(): boolean {
-    return (this.words[this.#at]! & flag.hasIce) !== 0;
+    return (this.#word(field.flags) & flag.hasIce) !== 0;
   }
 
   get generation(): number {
-    return this.words[this.#at + field.generation]!;
+    return this.#word(field.generation);
   }
 
   get learningMode(): number {
-    return this.words[this.#at + field.learningMode]!;
+    return this.#word(field.learningMode);
   }
 
   /** Word index of the five words of the target. */
   get targetAt(): number {
-    return this.#at + field.target;
+    return this.#row * field.words + field.target;
   }
 
   /** 0: nowhere. */
   get targetPort(): number {
-    return this.words[this.#at + field.target + 4]!;
+    return this.#word(field.target + 4);
   }
 
-  /** Word index of the first hint, and of the end of the last one. */
+  /** Word index of the first hint, and of the one that would follow the last. */
   get hintsAt(): number {
-    return this.#at + field.hints;
+    return this.#rows.count * field.words + this.#row * hintWords;
   }
 
   get hintsEnd(): number {
-    return this.#at + field.hints + this.words[this.#at + field.hintCount]! * hintWords;
+    return this.hintsAt + this.#word(field.hintCount) * this.hintStep;
   }
 
-  /** Word index of the first sibling's slot, and of the end of the last one. */
+  get hintStep(): number {
+    return this.#rows.count * hintWords;
+  }
+
+  /** Word index of the first sibling's slot, and of the one that would follow the last. */
   get siblingsAt(): number {
-    return this.#at + field.siblings;
+    return this.#rows.count * (field.words + hintsPerSlotMax * hintWords) + this.#row;
   }
 
   get siblingsEnd(): number {
-    return this.#at + field.siblings + this.words[this.#at + field.siblingCount]!;
+    return this.siblingsAt + this.#word(field.siblingCount) * this.siblingStep;
+  }
+
+  get siblingStep(): number {
+    return this.#rows.count;
   }
 
   /** Those of a slot that was opened and not configured yet. */
   clear(): void {
-    this.words.fill(0, this.#at, this.#at + rowWords);
-    this.words[this.#at] = flag.isRtp;
+    const at = this.#row * field.words;
+    this.words.fill(0, at, at + field.words);
+    this.words[at + field.flags] = flag.isRtp;
     this.payloadTypes = noPayloadTypes;
     this.clockRates = noClockRates;
   }
 
   set(settings: SlotSettings): void {
-    const { words } = this;
-    const at = this.#at;
+    const { words, hintsAt, hintStep, siblingsAt, siblingStep } = this;
+    const at = this.#row * field.words;
     const hintCount = Math.min(settings.hintCount, hintsPerSlotMax);
     const siblingCount = Math.min(settings.siblingCount, siblingsPerSlotMax);
-    words[at] = flagsOf(settings);
+    words[at + field.flags] = flagsOf(settings);
     words[at + field.generation] = settings.generation;
     words[at + field.learningMode] = settings.learningMode;
     words[at + field.hintCount] = hintCount;
     words[at + field.siblingCount] = siblingCount;
-    copy(words, at + field.target, settings.target, 5);
-    copy(words, at + field.hints, settings.hints, hintCount * hintWords);
-    copy(words, at + field.siblings, settings.siblings, siblingCount);
+    copy(words, at + field.target, settings.target, 0, 5);
+    for (let rank = 0; rank < hintCount; rank++) {
+      copy(words, hintsAt + rank * hintStep, settings.hints, rank * hintWords, hintWords);
+    }
+    for (let rank = 0; rank < siblingCount; rank++) {
+      words[siblingsAt + rank * siblingStep] = settings.siblings[rank]!;
+    }
     this.payloadTypes = settings.payloadTypes;
     this.clockRates = settings.clockRates;
   }
 
+  /** Takes over those of another slot of the table, but for hints and siblings. */
   copyFrom(other: Settings): void {
-    for (let index = 0; index < rowWords; index++) {
-      this.words[this.#at + index] = other.words[other.#at + index]!;
-    }
+    const { words } = this;
+    const at = this.#row * field.words;
+    copy(words, at, words, other.#row * field.words, field.words);
+    words[at + field.hintCount] = 0;
+    words[at + field.siblingCount] = 0;
     this.payloadTypes = other.payloadTypes;
     this.clockRates = other.clockRates;
+  }
+
+  #word(index: number): number {
+    return this.#rows.words[this.#row * field.words + index]!;
   }
 }
 
@@ -156,24 +192,25 @@ function flagsOf(settings: SlotSettings): number {
   );
 }
 
-function copy(into: Int32Array, at: number, from: Int32Array, count: number): void {
-  for (let index = 0; index < count; index++) into[at + index] = from[index]!;
+function copy(into: Int32Array, at: number, from: Int32Array, fromAt: number, count: number): void {
+  for (let index = 0; index < count; index++) into[at + index] = from[fromAt + index]!;
 }
 
 export class SettingsTable {
   /** By slot. */
   readonly bySlot: readonly Settings[];
-  /** What the slot that was configured last had before. */
+  /** What the slot that was configured last had before, without hints and siblings. */
   readonly former: Settings;
-  readonly #words: Int32Array;
+  readonly #rows: Rows;
   readonly #views: Settings[];
   /** Stands for all slots that were never configured. */
   readonly #none: Settings;
 
   constructor(capacitySlots: number) {
-    this.#words = new Int32Array((capacitySlots + 2) * rowWords);
-    this.#none = new Settings(this.#words, capacitySlots);
-    this.former = new Settings(this.#words, capacitySlots + 1);
+    const count = capacitySlots + 2;
+    this.#rows = { words: new Int32Array(count * slotWords), count };
+    this.#none = new Settings(this.#rows, capacitySlots);
+    this.former = new Settings(this.#rows, capacitySlots + 1);
     this.#views = new Array<Settings>(capacitySlots).fill(this.#none);
     this.bySlot = this.#views;
   }
@@ -181,7 +218,7 @@ export class SettingsTable {
   /** The slot's settings from now on; `former` tells the ones before. */
   set(slot: number, settings: SlotSettings): Settings {
     this.former.copyFrom(this.bySlot[slot]!);
-    if (this.bySlot[slot] === this.#none) this.#views[slot] = new Settings(this.#words, slot);
+    if (this.bySlot[slot] === this.#none) this.#views[slot] = new Settings(this.#rows, slot);
     const view = this.bySlot[slot]!;
     view.set(settings);
     return view;
