@@ -164,11 +164,11 @@ export class Settings {
     this.clockRates = settings.clockRates;
   }
 
-  /** Takes over those of another slot of the table, but for hints and siblings. */
+  /** Takes over those of another slot, but for hints and siblings. */
   copyFrom(other: Settings): void {
     const { words } = this;
     const at = this.#row * field.words;
-    copy(words, at, words, other.#row * field.words, field.words);
+    copy(words, at, other.words, other.#row * field.words, field.words);
     words[at + field.hintCount] = 0;
     words[at + field.siblingCount] = 0;
     this.payloadTypes = other.payloadTypes;
@@ -178,6 +178,11 @@ export class Settings {
   #word(index: number): number {
     return this.#rows.words[this.#row * field.words + index]!;
   }
+}
+
+/** Memory for one slot alone. */
+function oneRow(): Rows {
+  return { words: new Int32Array(slotWords), count: 1 };
 }
 
 function flagsOf(settings: SlotSettings): number {
@@ -207,10 +212,9 @@ export class SettingsTable {
   readonly #none: Settings;
 
   constructor(capacitySlots: number) {
-    const count = capacitySlots + 2;
-    this.#rows = { words: new Int32Array(count * slotWords), count };
-    this.#none = new Settings(this.#rows, capacitySlots);
-    this.former = new Settings(this.#rows, capacitySlots + 1);
+    this.#rows = { words: new Int32Array(capacitySlots * slotWords), count: capacitySlots };
+    this.#none = new Settings(oneRow(), 0);
+    this.former = new Settings(oneRow(), 0);
     this.#views = new Array<Settings>(capacitySlots).fill(this.#none);
     this.bySlot = this.#views;
   }
