@@ -46,7 +46,8 @@ export function decodeKeys(words: Int32Array, at: number): DecodedKeys {
     return key;
   };
   const send = words[at + field.hasSend] === 1 ? take() : undefined;
-  const receive = Array.from({ length: words[at + field.receiveCount] ?? 0 }, take);
+  const receive: SrtpKey[] = [];
+  for (let left = words[at + field.receiveCount] ?? 0; left > 0; left--) receive.push(take());
   return { receive, send };
 }
 

@@ -65,15 +65,19 @@ export class SrtpContext {
     this.#key = key;
     const { cipher, isAead, tagBytes, rtcpTagBytes } = suiteFacts(key.suite);
     const hasCipher = cipher !== "none";
-    const both = { mki: key.mki ?? noMki, isAead, hasCipher };
+    const mki = key.mki ?? noMki;
     this.#sessions.adopt(this.rtp, {
-      ...both,
+      mki,
+      isAead,
+      hasCipher,
       // The tag of an AEAD suite is part of its ciphertext, always of 16 bytes (RFC 7714 section 12).
       tagBytes: key.authenticatesRtp || isAead ? tagBytes : 0,
       enciphers: hasCipher && key.encryptsRtp,
     });
     this.#sessions.adopt(this.rtcp, {
-      ...both,
+      mki,
+      isAead,
+      hasCipher,
       tagBytes: rtcpTagBytes,
       enciphers: hasCipher && key.encryptsRtcp,
     });

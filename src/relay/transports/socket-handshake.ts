@@ -121,24 +121,30 @@ export class SocketHandshake {
   }
 
   #translate(actions: readonly DtlsAction[]): TransportAction[] {
-    return actions.flatMap((action) => this.#translated(action));
+    const out: TransportAction[] = [];
+    for (const action of actions) this.#translateOne(action, out);
+    return out;
   }
 
-  #translated(action: DtlsAction): readonly TransportAction[] {
+  #translateOne(action: DtlsAction, out: TransportAction[]): void {
     const component = this.#component;
-    if (action.kind === "send") return [{ ...action, component }];
+    if (action.kind === "send") {
+      out.push({ kind: "send", component, to: action.to, bytes: action.bytes });
+      return;
+    }
     if (action.kind === "failed") {
       this.#state = action;
       // A client that is aimed again begins again, be it at the same place.
       this.#aimedAt = undefined;
-      return [{ kind: "tell", event: { kind: "dtls-failed", component, reason: action.reason } }];
+      out.push({ kind: "tell", event: { kind: "dtls-failed", component, reason: action.reason } });
+      return;
     }
     const { source, receive, send } = action;
     const { suite } = receive;
     this.#state = { kind: "connected", suite };
-    return [
+    out.push(
       { kind: "keys", component, receive: [receive], send, provenBy: source },
       { kind: "tell", event: { kind: "dtls-connected", component, suite } },
-    ];
+    );
   }
 }

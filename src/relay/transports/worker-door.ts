@@ -5,9 +5,11 @@ import type { Endpoint } from "../../core/address.ts";
 import { handshakePacketsPerTurnMax } from "../../core/limits.ts";
 import type { Component, PairId } from "../../core/plan/plan.ts";
 import type { CommandQueue } from "../command-queue.ts";
+import type { Command } from "../commands.ts";
 import type { WorkerLink } from "../driver.ts";
 import { readPacket, writePacket } from "../packet-records.ts";
 import type { Pairs } from "../pairs.ts";
+import type { SlotRef } from "../slot-settings.ts";
 import type { TransportAction } from "./transport-parts.ts";
 
 /** What a worker is told about one socket of a pair. */
@@ -58,7 +60,7 @@ export class WorkerDoor {
     const { worker, slot, generation } = entry.place;
     const at = { slot: slot + (action.component === "rtp" ? 0 : 1), generation };
     if (action.kind !== "send") {
-      queues[worker]!.submit({ ...action, at });
+      queues[worker]!.submit(commandOf(action, at));
       return true;
     }
     const link = links[worker]!;
@@ -79,6 +81,18 @@ export class WorkerDoor {
       onPacket(entry.request.pair, { component: componentOf(at.slot), source, bytes });
     }
     this.#backlog.add(worker);
+  }
+}
+
+/** Member by member: a spread copy of actions of all kinds is slow. */
+function commandOf(action: Exclude<SocketAction, { kind: "send" }>, at: SlotRef): Command {
+  switch (action.kind) {
+    case "keys":
+      return { kind: "keys", at, receive: action.receive, send: action.send, provenBy: action.provenBy };
+    case "prove":
+      return { kind: "prove", at, source: action.source, isNominated: action.isNominated };
+    default:
+      return { kind: action.kind, at };
   }
 }
 
