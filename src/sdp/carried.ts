@@ -6,7 +6,7 @@ import { iceAttributes } from "./write-security.ts";
 
 /**
  * Attributes that end here: written afresh from what was decided (rtpmap, rtcp, mid ...), or of something this relay
- * terminates or takes apart (ICE, keys, bundles).
+ * terminates (ICE, keys). So do bundles, which it takes apart; other groups (RFC 5888), as of lip synchronisation, pass.
  */
 const ended = new Set([
   "bundle-only",
@@ -17,7 +17,6 @@ const ended = new Set([
   "extmap-allow-mixed",
   "fingerprint",
   "fmtp",
-  "group",
   "ice-lite",
   "ice-mismatch",
   "ice-options",
@@ -59,7 +58,8 @@ const ended = new Set([
 export function printCarried(lines: readonly SdpLine[], edits: AttributeEdits | undefined): string {
   let text = "";
   for (const { type, value } of lines) {
-    if (type === "a" && !ended.has(attributeName(value))) text += printAttribute(edits, value);
+    const isEnded = ended.has(attributeName(value)) || value.startsWith("group:BUNDLE");
+    if (type === "a" && !isEnded) text += printAttribute(edits, value);
   }
   return text;
 }
