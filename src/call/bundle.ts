@@ -251,6 +251,24 @@ export function carrierOf(leg: LegState, index: number): MediaState | undefined 
   return leg.media[carrierIndex(leg, index)];
 }
 
+/**
+ * The number under which a bundling offerer is to name this m-line in RTP headers, if it did offer that and nothing else
+ * tells the m-line from others of the bundle: neither payload types nor SSRCs (RFC 8843 section 9.2).
+ */
+export function midToConfirm(leg: LegState, index: number): number | undefined {
+  const media = leg.media[index];
+  const bundle = media?.bundle;
+  if (bundle?.isOwn !== true || bundle.carrier === undefined || bundle.ssrcs.length > 0) return undefined;
+  const types = new Set(media?.codecs.map(({ payloadType }) => payloadType));
+  const isShared = leg.media.some(
+    (other, at) =>
+      at !== index &&
+      other.bundle?.carrier === bundle.carrier &&
+      other.codecs.some(({ payloadType }) => types.has(payloadType)),
+  );
+  return isShared ? bundle.midExtension : undefined;
+}
+
 /** A name for an m-line that has none and needs one: its number from 1 on, or one no other m-line would take. */
 export function freeMid(index: number, taken: readonly (string | undefined)[]): string {
   for (let number = index + 1; ; number += mediaPerCallMax) {

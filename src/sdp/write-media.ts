@@ -36,6 +36,8 @@ export interface MediaDraft {
   readonly rtcpMux: boolean;
   readonly rtcpAttribute: "port" | "none" | "full";
   readonly mid: string | undefined;
+  /** a=extmap of the mid in RTP headers, to be added where the other party's section does not have it. */
+  readonly midExtension: number | undefined;
   readonly ptimeMs: number | undefined;
   /** The codecs to write, in order; those of a rejected or unread m-line stay as they came. */
   readonly codecs: readonly Codec[];
@@ -106,7 +108,7 @@ function writeRtp(draft: MediaDraft, context: MediaContext, edits: AttributeEdit
   if (draft.isBundleOnly) text += printAttribute(edits, "bundle-only");
   if (local === undefined) return text;
   text += printCodecs(draft.codecs, edits);
-  text += printExtensions(extensionsFor(source.lines, context.sharedExtensions), edits);
+  text += printExtensions(extensionsFor(source.lines, context.sharedExtensions), draft.midExtension, edits);
   text += printFeedbackForAll(source.lines, edits);
   text += printCarried(source.lines, edits);
   const direction =

@@ -137,6 +137,24 @@ suite("call: a bundling caller and a callee that does not", (test) => {
     assert.notEqual(portsIn(toAlice)[0], portsIn(toAlice)[1]);
   });
 
+  test("where payload types do not tell m-lines apart, the mid in RTP headers is confirmed", () => {
+    const lab = secureLab();
+    const twin = (port: number, mid: string, extra: readonly string[]) =>
+      line({ port, mid, types: "111", extra });
+    const said = page([twin(4000, "0", [midExtension]), twin(4002, "1", [midExtension])]);
+    lab.body(offer({ sdp: said, options: toPlain }));
+    const bobs = (port: number): MediaShape => ({ port, types: "111" });
+    const sdp = plainBob([bobs(5000), bobs(5002)]);
+    const toAlice = lab.body(answer({ sdp }));
+    assert.equal(groupOf(toAlice), "0 1");
+    assert.deepEqual(toAlice.match(/^a=extmap.*$/gm), [midExtension, midExtension]);
+    const named = page([twin(4000, "0", [midExtension, "a=ssrc:7"]), twin(4002, "1", ["a=ssrc:8"])]);
+    lab.body(offer({ callId: "call-2", sdp: named, options: toPlain }));
+    assert.doesNotMatch(lab.body(answer({ callId: "call-2", sdp })), /extmap/);
+    const { toAlice: usual } = connected(secureLab(), page([audio, video]));
+    assert.doesNotMatch(usual, /extmap/);
+  });
+
   test("a data channel beside RTP is rejected, alone it passes", () => {
     const channel = line({
       kind: "application",

@@ -54,6 +54,7 @@ export function plainDrafts(source: SessionDescription): readonly MediaDraft[] {
       secrecy: undefined,
       ice: undefined,
       isBundleOnly: false,
+      midExtension: undefined,
     };
   });
 }
