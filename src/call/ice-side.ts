@@ -22,6 +22,7 @@ export function newIce(random: Random): IceSide {
     candidates: [],
     peerTrickles: false,
     trickles: false,
+    isIce2: false,
     isLite: false,
     isControlling: false,
     restart: 1,
@@ -89,6 +90,7 @@ function takeIce(side: IceSide, ice: IceDescription): void {
   if (candidates.length > 0) side.candidates = candidates;
   side.peerTrickles = ice.trickles;
   side.trickles ||= ice.trickles;
+  side.isIce2 ||= ice.isIce2;
   side.next = undefined;
 }
 

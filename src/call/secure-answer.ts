@@ -78,7 +78,8 @@ function settleOfferer(
     to.security = undefined;
     return true;
   }
-  security.kind = security.wanted;
+  const mayTakeSdes = options.dtls === "off" && (security.sdes?.offered.length ?? 0) > 0;
+  security.kind = security.wanted === "dtls" && mayTakeSdes ? "sdes" : security.wanted;
   // Should SDES come back, it comes with other keys: the relay has forgotten how far these have served.
   if (security.kind !== "sdes") security.sdes = undefined;
   const other = from.security?.kind === "sdes" ? from.security.sdes : undefined;

@@ -91,6 +91,7 @@ export function iceToTell(
     ufrag: ice.localUfrag,
     password: ice.localPassword,
     trickles: ice.trickles,
+    isIce2: ice.isIce2,
     candidates: localCandidates(ip, rtpPort, { rank, isMuxed }),
     // There are no others to come, and whoever trickles waits for that word.
     hasEnded: ice.trickles,

@@ -136,12 +136,16 @@ function hearKeys(
   security.wanted = wanted;
   security.isOpportunistic = wanted !== "none" && wanted !== "passed" && !summary.protocol.isSecure;
   security.acceptsAnyway = options.osrtp.has("accept");
-  if (wanted === "sdes") {
+  // Where DTLS is to be taken the answer may still say `DTLS=off`.
+  if (wanted === "sdes" || (wanted === "dtls" && summary.crypto.length > 0)) {
     security.sdes ??= newSdes();
     keepLatestKey(security.sdes);
     security.sdes.offered = linesToTake(summary.crypto, options.sdes);
     security.sdes.isRanked = options.sdes.offererPreference.length > 0;
-  } else if (wanted === "dtls" && tools.certificates !== undefined) {
+  } else if (wanted === "dtls" && security.sdes !== undefined) {
+    security.sdes.offered = [];
+  }
+  if (wanted === "dtls" && tools.certificates !== undefined) {
     const { certificates, random } = tools;
     security.dtls ??= newDtls({ certificates, random });
     security.dtls.heard = dtlsWordsOf(summary);
@@ -195,8 +199,10 @@ function tellKeys(
   }
   if (kinds.includes("dtls") && tools.certificates !== undefined) {
     const { certificates, random } = tools;
+    const isShown = security.dtls !== undefined && !options.resets;
     security.dtls ??= newDtls({ certificates, random });
-    const theirs = security.dtls.heard?.fingerprints[0]?.hash ?? summary.fingerprints[0]?.hash;
+    // Another fingerprint would ask for another association (RFC 8842 section 4), and so it stays what it was.
+    const theirs = isShown ? undefined : summary.fingerprints[0]?.hash;
     security.dtls.hash = options.fingerprintHash ?? theirs ?? security.dtls.hash;
   }
 }
@@ -263,6 +269,7 @@ function offerIce(
   if (options.iceLite !== undefined) to.ice.isLite = isLiteTo("forward", options.iceLite);
   if (!wasThere) to.ice.isControlling = !to.ice.isLite;
   to.ice.trickles = options.tricklesIce || to.ice.peerTrickles;
+  to.ice.isIce2 ||= options.isIce2;
 }
 
 function offersIce(

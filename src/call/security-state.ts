@@ -53,9 +53,9 @@ export interface SdesSide {
   told: readonly SdesLine[];
   /** An answer has taken one of them; false while the offer waits. */
   isAnswered: boolean;
-  /** The one of ours that an answer took last. */
+  /** Ours in force: the one that an answer took, or that we answered with; whoever offers next, it stays. */
   used: SdesLine | undefined;
-  /** The line we answered this party with; it comes again while nothing changes. */
+  /** The line we answered this party's last offer with. */
   answered: SdesLine | undefined;
   /** What this party may protect its media with, the latest first. */
   receive: readonly SrtpKey[];
@@ -107,6 +107,8 @@ export interface IceSide {
   peerTrickles: boolean;
   /** We say so to it: `trickle-ICE`, or as it does. */
   trickles: boolean;
+  /** We say that we follow RFC 8445: `ICE=ice2`, or as the party does. */
+  isIce2: boolean;
   /** We are lite towards this party. */
   isLite: boolean;
   isControlling: boolean;

@@ -97,15 +97,16 @@ export function answerSdes(side: SdesSide, wish: SdesAnswerWish): void {
     lifetime: lifetimeOf(wish.options.sdes),
     isOurs: passed === undefined,
   };
+  side.used = side.answered;
   side.send = side.answered.key;
   hearKey(side, line.key);
 }
 
 function chosenLine(side: SdesSide, { options, other }: SdesAnswerWish): CryptoAttribute | undefined {
-  const { offered, answered } = side;
-  if (options.sdes.isStatic && answered !== undefined) {
-    const same = offered.filter(({ key }) => key.suite === answered.key.suite);
-    const kept = same.find(({ tag }) => tag === answered.tag) ?? same[0];
+  const { offered, used } = side;
+  if (options.sdes.isStatic && used !== undefined) {
+    const same = offered.filter(({ key }) => key.suite === used.key.suite);
+    const kept = same.find(({ tag }) => tag === used.tag) ?? same[0];
     if (kept !== undefined) return kept;
   }
   const send = other?.send;
@@ -126,14 +127,10 @@ function passedKey(line: CryptoAttribute, { options, other }: SdesAnswerWish): S
 }
 
 /** Ours of before. Not what is or was another party's: one key must not protect two versions of a packet. */
-function keptKey(
-  { answered }: SdesSide,
-  line: CryptoAttribute,
-  { other }: SdesAnswerWish,
-): SrtpKey | undefined {
-  if (answered?.isOurs !== true || answered.key.suite !== line.key.suite) return undefined;
-  const isShared = other?.receive.some((key) => isSameMaster(key, answered.key)) === true;
-  return isShared ? undefined : answered.key;
+function keptKey({ used }: SdesSide, line: CryptoAttribute, { other }: SdesAnswerWish): SrtpKey | undefined {
+  if (used?.isOurs !== true || used.key.suite !== line.key.suite) return undefined;
+  const isShared = other?.receive.some((key) => isSameMaster(key, used.key)) === true;
+  return isShared ? undefined : used.key;
 }
 
 function withUsesOf(key: SrtpKey, { encryptsRtp, encryptsRtcp, authenticatesRtp }: SrtpKey): SrtpKey {

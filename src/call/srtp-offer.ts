@@ -25,7 +25,7 @@ function isOfferedByItself(suite: SrtpSuite, { only, order }: SdesOptions): bool
 }
 
 function isExcluded(suite: SrtpSuite, { only, without }: SdesOptions): boolean {
-  return without.includes(suite) || (only.length > 0 && !only.includes(suite));
+  return only.length > 0 ? !only.includes(suite) : without.includes(suite);
 }
 
 /**

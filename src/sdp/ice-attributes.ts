@@ -12,6 +12,8 @@ export interface IceDescription {
   readonly isLite: boolean;
   /** a=ice-options:trickle, or 0.0.0.0 port 9 without options: candidates may follow (RFC 8840 section 4.1). */
   readonly trickles: boolean;
+  /** a=ice-options:ice2: it follows RFC 8445, not RFC 5245. */
+  readonly isIce2: boolean;
   /** Over UDP and by IP address; host names and TCP are left out. */
   readonly candidates: readonly RemoteCandidate[];
   /** a=end-of-candidates: none will follow. */

@@ -157,6 +157,7 @@ function iceOf(section: MediaSection, own: Traits, session: Traits, trickles: bo
     password,
     isLite: own.isIceLite || session.isIceLite,
     trickles,
+    isIce2: (own.iceOptions ?? session.iceOptions)?.includes("ice2") === true,
     candidates: readCandidates(section.lines, ufrag),
     hasEnded: own.hasEnded || session.hasEnded,
   };

@@ -27,6 +27,7 @@ export type IceDraft =
       readonly ufrag: string;
       readonly password: string;
       readonly trickles: boolean;
+      readonly isIce2: boolean;
       /** Those of component 2 are left out where `rtcpMux` is settled. */
       readonly candidates: readonly LocalCandidate[];
       readonly hasEnded: boolean;
@@ -87,7 +88,8 @@ export function printIce(
   if (ice.kind === "passed") return printPassedIce(ice.added, passed, edits);
   let text = printAttribute(edits, `ice-ufrag:${ice.ufrag}`);
   text += printAttribute(edits, `ice-pwd:${ice.password}`);
-  if (ice.trickles) text += printAttribute(edits, "ice-options:trickle");
+  const options = [...(ice.trickles ? ["trickle"] : []), ...(ice.isIce2 ? ["ice2"] : [])];
+  if (options.length > 0) text += printAttribute(edits, `ice-options:${options.join(" ")}`);
   for (const candidate of ice.candidates) {
     if (candidate.component === 2 && isMuxSettled) continue;
     text += printAttribute(edits, printCandidate(candidate));

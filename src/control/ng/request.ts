@@ -107,6 +107,7 @@ export function newMediaDraft(): MediaDraft {
     isFragment: false,
     iceLite: undefined,
     tricklesIce: false,
+    isIce2: false,
     rejectsIce: false,
     bundle: noItems,
     sdes: newSdesDraft(),

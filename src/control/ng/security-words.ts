@@ -51,7 +51,13 @@ export const iceWords = new WordTable<Word>([
   applied("trickle", "as flag `trickle-ICE`", ({ media }) => {
     media.tricklesIce = true;
   }),
-  accepted("ice2", "always so (RFC 8445 section 10)"),
+  applied(
+    "ice2",
+    "`a=ice-options:ice2` in our offers (RFC 8445 section 10), as in answers to whoever says so",
+    ({ media }) => {
+      media.isIce2 = true;
+    },
+  ),
 ]);
 
 export const iceLiteWords = new WordTable<Word>([

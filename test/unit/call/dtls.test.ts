@@ -129,6 +129,19 @@ suite("call: DTLS fingerprints", (test) => {
     assert.notDeepEqual(mediaOf(other).fingerprints, mediaOf(toBob).fingerprints);
   });
 
+  test("the hash a party was shown first stays, whatever its own is", () => {
+    const shown = (text: string) => mediaOf(text).fingerprints.map(({ hash }) => hash);
+    const his = { fingerprint: `sha-1 ${new Array(20).fill("AB").join(":")}` };
+    for (const hash of [undefined, "sha-512"] as const) {
+      const lab = secureLab();
+      const options = { transportProtocol: protocol };
+      const first = lab.body(offer({ options: { ...options, fingerprintHash: hash } }));
+      assert.deepEqual(shown(first), [hash ?? "sha-256"]);
+      lab.body(answer({ sdp: bob(his) }));
+      assert.deepEqual(shown(lab.body(offer({ to: "bob", options }))), [hash ?? "sha-256"]);
+    }
+  });
+
   test("without DTLS here an offer of nothing else is refused, and leaves nothing behind", () => {
     const lab = new Lab();
     assert.deepEqual(lab.ask(offer({ sdp: alice() })), { kind: "refused", reason: "unsupported-protocol" });

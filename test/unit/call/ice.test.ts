@@ -43,6 +43,17 @@ suite("call: ICE in offer and answer", (test) => {
     assert.equal(mediaOf(toAlice).rtcpMux, true);
   });
 
+  test("ice2 is said to whoever says it, and by word", () => {
+    const lab = new Lab();
+    const optionsOf = (text: string) => /^a=ice-options:(.*)\r$/m.exec(text)?.[1];
+    const said = alice({ extra: ["a=ice-options:trickle ice2"] });
+    assert.equal(optionsOf(lab.body(offer({ sdp: said }))), undefined);
+    assert.equal(optionsOf(lab.body(answer({ sdp: bob() }))), "trickle ice2");
+    const byWord = offer({ callId: "call-2", sdp: alice(), options: { isIce2: true } });
+    assert.equal(optionsOf(lab.body(byWord)), "ice2");
+    assert.equal(optionsOf(lab.body(answer({ callId: "call-2", sdp: bob() }))), undefined);
+  });
+
   test("candidates show what c= shows", () => {
     const lab = new Lab();
     const text = lab.body(offer({ sdp: alice(), options: { mediaAddress: ip("192.0.2.9") } }));

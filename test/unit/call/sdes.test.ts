@@ -65,6 +65,8 @@ suite("call: SDES offers", (test) => {
   test("only-, no- and order- choose and rank; lifetime is shown", () => {
     const only = toSavp(secureLab(), { only: ["AES_CM_128_HMAC_SHA1_80", "NULL_HMAC_SHA1_80"] });
     assert.deepEqual(suitesOf(only), ["AES_CM_128_HMAC_SHA1_80", "NULL_HMAC_SHA1_80"]);
+    const contradicted = { only: ["AES_CM_128_HMAC_SHA1_80"], without: ["AES_CM_128_HMAC_SHA1_80"] } as const;
+    assert.deepEqual(suitesOf(toSavp(secureLab(), contradicted)), ["AES_CM_128_HMAC_SHA1_80"]);
     const without = toSavp(secureLab(), { without: ["AEAD_AES_256_GCM", "AEAD_AES_128_GCM"] });
     assert.deepEqual(suitesOf(without), ours.slice(2));
     const order = ["AES_CM_128_HMAC_SHA1_32", "AEAD_AES_128_GCM"] as const;
@@ -243,6 +245,22 @@ suite("call: SDES answers", (test) => {
     assert.deepEqual(ask(secureLab(), true), ["sdes", 1, 0]);
     assert.deepEqual(ask(new Lab(), false), ["sdes", 1, 0]);
   });
+
+  test("DTLS=off in the answer leaves an offerer of both with SDES, and one of DTLS alone with that", () => {
+    const secured = { protocol: "RTP/SAVP", fingerprint: peerFingerprint, setup: "actpass" };
+    const kindOf = (lab: Lab, crypto: readonly string[], isFirst: boolean) => {
+      const sdp = body({ version: isFirst ? 1 : 2, media: [{ ...secured, crypto }] });
+      lab.body(offer({ sdp, ...(isFirst ? {} : { to: "bob" }), options: { transportProtocol: "RTP/AVP" } }));
+      const text = lab.body(answer({ options: { dtls: "off" } }));
+      const media = mediaOf(text);
+      return [lab.settingsOf(portIn(text)).security.kind, media.crypto.length, media.fingerprints.length];
+    };
+    const lab = secureLab();
+    assert.deepEqual(kindOf(lab, [line80], true), ["sdes", 1, 0]);
+    assert.deepEqual(kindOf(lab, [line80], false), ["sdes", 1, 0]);
+    assert.deepEqual(kindOf(lab, [], false), ["dtls", 0, 1]);
+    assert.deepEqual(kindOf(secureLab(), [], true), ["dtls", 0, 1]);
+  });
 });
 
 suite("call: SDES over the life of a call", (test) => {
@@ -375,7 +393,25 @@ suite("call: SDES over the life of a call", (test) => {
     lab.body(offer({ from: "bob", to: "alice", sdp: bobs([mine], 3) }));
     const second = lab.body(answer({ from: "bob", to: "alice", sdp: sdp({ version: 3 }) }));
     assert.deepEqual(mediaOf(second).crypto, mediaOf(first).crypto);
+    assert.deepEqual(
+      mediaOf(first).crypto[0]?.key,
+      lineAt(mediaOf(toBob).crypto, "AES_CM_128_HMAC_SHA1_80").key,
+    );
     assert.equal(portIn(first), portIn(toBob));
+  });
+
+  test("the answerer's re-offer offers the offerer the key that answered him, first of all", () => {
+    const lab = secureLab();
+    lab.body(offer({ sdp: secure([line80]), options: { transportProtocol: "RTP/AVP" } }));
+    const [before] = mediaOf(lab.body(answer())).crypto;
+    const bob = sdp({ version: 2 });
+    const { crypto } = mediaOf(lab.body(offer({ from: "bob", to: "alice", sdp: bob })));
+    assert.deepEqual([crypto[0]?.tag, crypto[0]?.key], [1, before?.key]);
+    const back = secure([answering(crypto[0] as CryptoAttribute, 7)], 2);
+    const text = lab.body(answer({ from: "bob", to: "alice", sdp: back }));
+    assert.equal(mediaOf(text).crypto.length, 0);
+    lab.body(offer({ to: "bob", sdp: secure([line80], 3) }));
+    assert.deepEqual(mediaOf(lab.body(answer({ sdp: sdp({ version: 3 }) }))).crypto[0]?.key, before?.key);
   });
 
   test("static keeps suite and key although the offerer's order changed", () => {

@@ -175,6 +175,7 @@ suite("sdp/summary", (test) => {
       password: "abcdefghijklmnopqrstuv",
       isLite: false,
       trickles: false,
+      isIce2: false,
       hasEnded: false,
     };
     assert.deepEqual(ice(`a=ice-ufrag:uuuu\n${pwd}`, "a=x"), { ...base, candidates: [] });
@@ -192,6 +193,7 @@ suite("sdp/summary", (test) => {
       ...base,
       isLite: true,
       trickles: true,
+      isIce2: true,
       hasEnded: true,
       candidates: [{ foundation: "1", component: 1, priority: 7, endpoint, type: "host" }],
     });

@@ -54,6 +54,7 @@ const ice: IceDraft = {
   ufrag: "uuuuuuuu",
   password: "pppppppppppppppppppppppppp",
   trickles: false,
+  isIce2: false,
   candidates: [candidate, rtcpCandidate],
   hasEnded: false,
 };
@@ -321,6 +322,7 @@ suite("sdp/write-security", (test) => {
       password: "pppppppppppppppppppppppppp",
       isLite: true,
       trickles: false,
+      isIce2: false,
       candidates: [candidate, rtcpCandidate],
       hasEnded: false,
     });

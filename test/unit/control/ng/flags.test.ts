@@ -217,7 +217,7 @@ suite("control/ng/flags", (test) => {
         "from-tags-x",
       ],
       SDES: ["pad"],
-      ICE: ["default", "ice2"],
+      ICE: ["default"],
       repacketize: 20,
       "sip-message-type": "sip_request",
       "SIP code": 200,

@@ -53,7 +53,7 @@ suite("control/ng/security-words", (test) => {
     sets({ "rtpp-flags": "ICE=force_relay" }, { ice: "force-relay" });
     sets(
       { ICE: ["force", "trickle", "lite", "ice2"] },
-      { ice: "force", tricklesIce: true, iceLite: "forward" },
+      { ice: "force", tricklesIce: true, iceLite: "forward", isIce2: true },
     );
     sets({ "rtpp-flags": "ICE=[optional lite-both]" }, { ice: "optional", iceLite: "both" });
     sets({ ICE: "lite-bkw" }, { iceLite: "backward" });
