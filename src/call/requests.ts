@@ -183,7 +183,7 @@ export interface MediaOptions {
   readonly iceLite: "forward" | "backward" | "both" | "off" | undefined;
   /** `trickle-ICE`: our offers say that candidates may follow. */
   readonly tricklesIce: boolean;
-  /** `ICE=ice2`: our offers say that we follow RFC 8445. */
+  /** `ICE=ice2`: our offers say so (RFC 8445 section 10). */
   readonly isIce2: boolean;
   /** `ICE-reject`: him who speaks is told that we do no ICE with him. */
   readonly rejectsIce: boolean;

@@ -107,7 +107,7 @@ export interface IceSide {
   peerTrickles: boolean;
   /** We say so to it: `trickle-ICE`, or as it does. */
   trickles: boolean;
-  /** We say that we follow RFC 8445: `ICE=ice2`, or as the party does. */
+  /** We say `ice2` to it (RFC 8445 section 10): by `ICE=ice2`, or as it does. */
   isIce2: boolean;
   /** We are lite towards this party. */
   isLite: boolean;

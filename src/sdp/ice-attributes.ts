@@ -12,7 +12,7 @@ export interface IceDescription {
   readonly isLite: boolean;
   /** a=ice-options:trickle, or 0.0.0.0 port 9 without options: candidates may follow (RFC 8840 section 4.1). */
   readonly trickles: boolean;
-  /** a=ice-options:ice2: it follows RFC 8445, not RFC 5245. */
+  /** a=ice-options:ice2: it knows the ICE of RFC 8445 (section 10). */
   readonly isIce2: boolean;
   /** Over UDP and by IP address; host names and TCP are left out. */
   readonly candidates: readonly RemoteCandidate[];
