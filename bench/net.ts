@@ -2,7 +2,9 @@
  * The bench's own network: a relay namespace and a generator namespace joined by one veth pair.
  *
  * The generator's side has no IP address at all. Frames are written to and read from the link itself, so its kernel
- * neither answers (no ICMP) nor spends time on sockets; static neighbour entries stand in for ARP.
+ * neither answers (no ICMP) nor spends time on sockets; static neighbour entries stand in for ARP. They name a link
+ * address that is not the generator's: its kernel hands each frame to the generator's socket and drops it there and then,
+ * as one for somebody else. It would look up a route for it first, on the relay's core, where the frame is delivered.
  */
 import { execFileSync } from "node:child_process";
 
@@ -12,6 +14,8 @@ export const benchNet = {
   relayLink: "rfb-rel",
   generatorLink: "rfb-gen",
   relayIp: "10.9.0.10",
+  /** Link address of both. */
+  partyMac: "02:00:5e:00:53:01",
   /** The two parties; every call has one leg on each. */
   partyIps: ["10.9.0.1", "10.9.0.2"],
 } as const;
@@ -64,7 +68,7 @@ export function raiseNetwork(): LinkAddresses {
       "replace",
       party,
       "lladdr",
-      generatorMac,
+      net.partyMac,
       "dev",
       net.relayLink,
       "nud",

@@ -6,7 +6,8 @@ import { iceAttributes } from "./write-security.ts";
 
 /**
  * Attributes that end here: written afresh from what was decided (rtpmap, rtcp, mid ...), or of something this relay
- * terminates (ICE, keys). So do bundles, which it takes apart; other groups, as of lip synchronisation (RFC 5888 section 7), pass.
+ * terminates (ICE, keys). So do bundles, which it takes apart; other groups, as of lip synchronisation (RFC 5888
+ * section 7), pass.
  */
 const ended = new Set([
   "bundle-only",
