@@ -95,6 +95,36 @@ suite("relay: datagrams for main", (test) => {
     assert.deepEqual(hears({ ice: { ...ice, localUfrag: "u".repeat(40) } }), [0, 0, 0]);
   });
 
+  test("a fragment that begins as the one before, in either order, is another one", () => {
+    const rig = facing({ ice }, {});
+    for (const localUfrag of ["ourUfragAndMore", "ourUfrag"]) {
+      rig.configure(0, settings(phoneA, { ice: { ...ice, localUfrag } }), 2);
+      rig.receive(0, check(`${localUfrag}:x`), stranger);
+      assert.equal(rig.passedUp().length, 1);
+    }
+    rig.configure(0, settings(phoneA, { ice: { ...ice, localUfrag: "third" } }), 2);
+    rig.receive(0, check("ourUfragAndMore:x"), stranger);
+    assert.equal(rig.passedUp().length, 0);
+  });
+
+  test("a pair in the place of another knows no fragment of that one, and has its own allowance", () => {
+    const rig = facing({ ice }, {}, realRig(256));
+    rig.configure(0, settings(phoneA, { ice: { ...ice, localUfrag: "later" } }), 2);
+    for (let count = 0; count <= packetsUpPerSlotBurstMax; count++)
+      rig.receive(0, check("later:x"), stranger);
+    assert.equal(reasons(rig)["packetsUpLimit"], 1);
+    rig.passedUp();
+    rig.command({ kind: "close", at: { slot: 0, generation: 1 } });
+    rig.open(0, localA, 2);
+    const own = { ...ice, localUfrag: "own" };
+    rig.configure(0, settings(phoneA, { ice: own }), 2, 2);
+    for (const name of ["ourUfrag", "later", "own"]) rig.receive(0, check(`${name}:x`), stranger);
+    assert.deepEqual(
+      rig.passedUp().map(({ at: place, bytes }) => [place.generation, Buffer.from(bytes)]),
+      [[2, check("own:x")]],
+    );
+  });
+
   test("handshakes go up where DTLS is to be had", () => {
     const hello = Buffer.alloc(1_200, 7);
     hello[0] = 22;
