@@ -2,7 +2,8 @@
  * A relay worker without its thread and its sockets: takes commands, datagrams and the time; writes events.
  *
  * The driver's loop calls, in this order: `drainCommands` when woken, `receive` for each datagram, `tick` once per
- * wake-up, `flushEvents`. Neither packets nor commands make lists or closures: packets wait while garbage is collected.
+ * wake-up, `flushEvents`. Neither packets nor commands, but for keys, make lists or closures: packets wait while garbage
+ * is collected.
  */
 import type { HandoverPolicy, HandoverSink } from "../handover/contract.ts";
 import { Bundles } from "./bundles.ts";
