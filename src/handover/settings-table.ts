@@ -1,7 +1,7 @@
 /**
  * The slots' settings as the policy keeps them: a row of words for each, so that setting up a call makes no objects, which
- * collections would copy and a call would hold as long as it lives. A row is read through a view that is made once, when
- * its slot is first configured.
+ * collections would copy and a call would hold as long as it lives. A row is read through a view of its own, and all
+ * views are made at the start. All zero is a row that was never configured, so that it takes no memory.
  *
  * Behind the rows lie the hints rank by rank (the first one of all slots, then the second, ...), then the siblings in the
  * same way: nearly all slots have one hint and no sibling, and what is never touched takes no memory.
@@ -10,7 +10,7 @@ import { hintsPerSlotMax, siblingsPerSlotMax } from "../core/limits.ts";
 import { hintWords, type SlotSettings } from "./contract.ts";
 
 const flag = {
-  isRtp: 1,
+  isOther: 1,
   isMux: 2,
   isSignalled: 4,
   isAsymmetric: 8,
@@ -55,7 +55,6 @@ export class Settings {
   constructor(rows: Rows, row: number) {
     this.#rows = rows;
     this.#row = row;
-    this.clear();
   }
 
   get words(): Int32Array {
@@ -63,7 +62,7 @@ export class Settings {
   }
 
   get isRtp(): boolean {
-    return (this.#word(field.flags) & flag.isRtp) !== 0;
+    return (this.#word(field.flags) & flag.isOther) === 0;
   }
 
   get isMux(): boolean {
@@ -138,7 +137,6 @@ export class Settings {
   clear(): void {
     const at = this.#row * field.words;
     this.words.fill(0, at, at + field.words);
-    this.words[at + field.flags] = flag.isRtp;
     this.payloadTypes = noPayloadTypes;
     this.clockRates = noClockRates;
   }
@@ -180,14 +178,9 @@ export class Settings {
   }
 }
 
-/** Memory for one slot alone. */
-function oneRow(): Rows {
-  return { words: new Int32Array(slotWords), count: 1 };
-}
-
 function flagsOf(settings: SlotSettings): number {
   return (
-    (settings.isRtp ? flag.isRtp : 0) |
+    (settings.isRtp ? 0 : flag.isOther) |
     (settings.isMux ? flag.isMux : 0) |
     (settings.isSignalled ? flag.isSignalled : 0) |
     (settings.isAsymmetric ? flag.isAsymmetric : 0) |
@@ -205,31 +198,22 @@ export class SettingsTable {
   /** By slot. */
   readonly bySlot: readonly Settings[];
   /** What the slot that was configured last had before, without hints and siblings. */
-  readonly former: Settings;
-  readonly #rows: Rows;
-  readonly #views: Settings[];
-  /** Stands for all slots that were never configured. */
-  readonly #none: Settings;
+  readonly former = new Settings({ words: new Int32Array(slotWords), count: 1 }, 0);
 
   constructor(capacitySlots: number) {
-    this.#rows = { words: new Int32Array(capacitySlots * slotWords), count: capacitySlots };
-    this.#none = new Settings(oneRow(), 0);
-    this.former = new Settings(oneRow(), 0);
-    this.#views = new Array<Settings>(capacitySlots).fill(this.#none);
-    this.bySlot = this.#views;
+    const rows = { words: new Int32Array(capacitySlots * slotWords), count: capacitySlots };
+    this.bySlot = Array.from({ length: capacitySlots }, (_, slot) => new Settings(rows, slot));
   }
 
   /** The slot's settings from now on; `former` tells the ones before. */
   set(slot: number, settings: SlotSettings): Settings {
     this.former.copyFrom(this.bySlot[slot]!);
-    if (this.bySlot[slot] === this.#none) this.#views[slot] = new Settings(this.#rows, slot);
     const view = this.bySlot[slot]!;
     view.set(settings);
     return view;
   }
 
   clear(slot: number): void {
-    const view = this.bySlot[slot]!;
-    if (view !== this.#none) view.clear();
+    this.bySlot[slot]!.clear();
   }
 }
