@@ -2,6 +2,7 @@
 import { attributeName } from "./attribute.ts";
 import { type AttributeEdits, printAttribute } from "./attribute-edits.ts";
 import type { SdpLine } from "./description.ts";
+import { isBundle } from "./traits.ts";
 import { iceAttributes } from "./write-security.ts";
 
 /**
@@ -59,7 +60,7 @@ const ended = new Set([
 export function printCarried(lines: readonly SdpLine[], edits: AttributeEdits | undefined): string {
   let text = "";
   for (const { type, value } of lines) {
-    const isEnded = ended.has(attributeName(value)) || value.startsWith("group:BUNDLE");
+    const isEnded = ended.has(attributeName(value)) || isBundle(value);
     if (type === "a" && !isEnded) text += printAttribute(edits, value);
   }
   return text;

@@ -40,27 +40,25 @@ export function extensionsFor(lines: readonly SdpLine[], shared: Extensions): Ex
   return { maps, isMixed: own.isMixed || shared.isMixed };
 }
 
+export function printExtensions({ maps, isMixed }: Extensions, edits: AttributeEdits | undefined): string {
+  if (maps.length === 0) return "";
+  let text = isMixed ? printAttribute(edits, "extmap-allow-mixed") : "";
+  for (const map of maps) text += printAttribute(edits, map);
+  return text;
+}
+
 const midUri = "urn:ietf:params:rtp-hdrext:sdes:mid";
 
-/** `mid`: the number to say the mid's extension under, unless it is among them. */
-export function printExtensions(
-  extensions: Extensions,
-  mid: number | undefined,
-  edits: AttributeEdits | undefined,
-): string {
+/** With the mid's extension under this number, unless it is among them. */
+export function withMid(extensions: Extensions, mid: number | undefined): Extensions {
+  if (mid === undefined || midExtensionOf(extensions) !== undefined) return extensions;
   const { maps, isMixed } = extensions;
-  const isAdded = mid !== undefined && midExtensionOf(extensions) === undefined;
-  if (maps.length === 0 && !isAdded) return "";
-  let text = isMixed && maps.length > 0 ? printAttribute(edits, "extmap-allow-mixed") : "";
-  for (const map of maps) text += printAttribute(edits, map);
-  return isAdded ? text + printAttribute(edits, `extmap:${mid} ${midUri}`) : text;
+  return { maps: [...maps, `extmap:${mid} ${midUri}`], isMixed: isMixed && maps.length > 0 };
 }
 
 /** Its number of urn:ietf:params:rtp-hdrext:sdes:mid (RFC 8843 section 15). */
 export function midExtensionOf({ maps }: Extensions): number | undefined {
-  const map = maps.find((text) =>
-    /^extmap:\d+(?:\/[a-z]+)? urn:ietf:params:rtp-hdrext:sdes:mid(?: |$)/.test(text),
-  );
+  const map = maps.find((text) => /^extmap:\d+(?:\/[a-z]+)? ([^ ]+)/.exec(text)?.[1] === midUri);
   return map === undefined ? undefined : extensionId(map);
 }
 

@@ -86,11 +86,16 @@ function readTrait(traits: Traits, text: string): void {
       traits.loopMarks.push(attributeValue(text));
       break;
     case "group":
-      if (text.startsWith("group:BUNDLE ")) traits.bundles.push(wordsOf(text.slice("group:BUNDLE ".length)));
+      if (isBundle(text)) traits.bundles.push(wordsOf(text.slice("group:BUNDLE ".length)));
       break;
     default:
       readTransportTrait(traits, name, text);
   }
+}
+
+/** A bundle (RFC 8843 section 7), among the groups of m-lines (RFC 5888 section 5). */
+export function isBundle(attribute: string): boolean {
+  return attribute === "group:BUNDLE" || attribute.startsWith("group:BUNDLE ");
 }
 
 function readTransportTrait(traits: Traits, name: string, text: string): void {

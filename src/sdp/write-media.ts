@@ -7,7 +7,7 @@ import type { Codec } from "./codec.ts";
 import { printConnection, unspecifiedIp } from "./connection.ts";
 import type { MediaSection, SdpLine } from "./description.ts";
 import { type Direction, directionOf } from "./direction.ts";
-import { type Extensions, extensionsFor, printExtensions } from "./extensions.ts";
+import { type Extensions, extensionsFor, printExtensions, withMid } from "./extensions.ts";
 import { transportProtocol } from "./protocol.ts";
 import {
   type IceDraft,
@@ -108,7 +108,10 @@ function writeRtp(draft: MediaDraft, context: MediaContext, edits: AttributeEdit
   if (draft.isBundleOnly) text += printAttribute(edits, "bundle-only");
   if (local === undefined) return text;
   text += printCodecs(draft.codecs, edits);
-  text += printExtensions(extensionsFor(source.lines, context.sharedExtensions), draft.midExtension, edits);
+  text += printExtensions(
+    withMid(extensionsFor(source.lines, context.sharedExtensions), draft.midExtension),
+    edits,
+  );
   text += printFeedbackForAll(source.lines, edits);
   text += printCarried(source.lines, edits);
   const direction =
