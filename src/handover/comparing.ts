@@ -10,7 +10,7 @@ import { candidatesPerSlotMax } from "../core/limits.ts";
 import { candidateAt, dropCandidate, findCandidate, isCandidate } from "./candidates.ts";
 import { evidenceCode, handoverNote, noDigest, type PacketFacts, type Verdict, verdict } from "./contract.ts";
 import { type Ground, hasFlag, setFlag } from "./ground.ts";
-import { isSameEndpoint } from "./hints.ts";
+import { copyEndpoint, isSameEndpoint } from "./hints.ts";
 import { candidate, claim, slotFlag, slotWords, stream, watch, word } from "./slot-table.ts";
 import { claimOf } from "./speakers.ts";
 import { findStream } from "./streams.ts";
@@ -74,7 +74,7 @@ export function judgeCopy(ground: Ground, facts: PacketFacts, nowMs: number): Ve
 /** The source in hand is read beside the proven one from now on, and what is held for it goes out. */
 function pairSource(ground: Ground, slot: number, index: number, nowMs: number): void {
   const { words } = ground.table;
-  for (let each = 0; each < 5; each++) words[twinAt(slot) + each] = ground.source[each]!;
+  copyEndpoint(words, twinAt(slot), ground.source, 0);
   if (index >= 0) markHeld(ground, slot, index);
   begin(ground, slot, twinAt(slot), nowMs);
   ground.sink.note(slot, handoverNote.twin, evidenceCode.continuity, words, twinAt(slot));

@@ -13,7 +13,15 @@ import {
   setTime,
   siblingEpochs,
 } from "./ground.ts";
-import { hasUsableHint, hintMatch, hintUsable, isSameEndpoint, isSameIp, matchHints } from "./hints.ts";
+import {
+  copyEndpoint,
+  hasUsableHint,
+  hintMatch,
+  hintUsable,
+  isSameEndpoint,
+  isSameIp,
+  matchHints,
+} from "./hints.ts";
 import { forgetStreams } from "./proof.ts";
 import type { Settings } from "./settings-table.ts";
 import { real, slotFlag, slotWords, word } from "./slot-table.ts";
@@ -50,7 +58,7 @@ export function configureSlot(ground: Ground, slot: number, wanted: SlotSettings
 function rememberFormer(ground: Ground, slot: number, before: Settings, settings: Settings): void {
   const { words } = ground.table;
   const former = slot * slotWords + word.former;
-  for (let index = 0; index < 5; index++) words[former + index] = before.words[before.targetAt + index]!;
+  copyEndpoint(words, former, before.words, before.targetAt);
   const isStillNamed = matchHints(settings, words, former) === hintMatch.exact;
   if (isStillNamed || settings.targetPort === 0) words[former + 4] = 0;
 }

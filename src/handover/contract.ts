@@ -143,8 +143,6 @@ export interface SlotSettings {
   readonly isRtp: boolean;
   readonly isMux: boolean;
   readonly isSignalled: boolean;
-  readonly mayReceive: boolean;
-  readonly maySend: boolean;
   readonly generation: number;
   readonly isAsymmetric: boolean;
   readonly isStrict: boolean;

@@ -1,6 +1,7 @@
 /** Reading a slot's hints: is this source named by signalling, and how near is it to what is? No allocation. */
 import { noPayloadType, type PacketFacts } from "./contract.ts";
 import type { Settings } from "./settings-table.ts";
+import { copyWords } from "./words.ts";
 
 /** Flag of a hint: the IP alone, any port, is evidence. */
 export const hintUsable = 1;
@@ -77,6 +78,11 @@ export function isSameIp(a: Int32Array, aAt: number, b: Int32Array, bAt: number)
   return (
     a[aAt + 3] === b[bAt + 3] && a[aAt + 2] === b[bAt + 2] && a[aAt + 1] === b[bAt + 1] && a[aAt] === b[bAt]
   );
+}
+
+/** Five words. */
+export function copyEndpoint(into: Int32Array, at: number, from: Int32Array, fromAt: number): void {
+  copyWords(into, at, from, fromAt, 5);
 }
 
 export function isSameEndpoint(a: Int32Array, aAt: number, b: Int32Array, bAt: number): boolean {

@@ -1,6 +1,7 @@
 /** The source that has just lost the leg: what it may still do. */
 import { evidenceCode } from "./contract.ts";
 import { type Ground, hasFlag, isProvisional, setTime, timeOf } from "./ground.ts";
+import { copyEndpoint } from "./hints.ts";
 import { forgetRemembered, remember } from "./remembered.ts";
 import { memoryClaim, previousClaim, real, slotFlag, slotWords, stream, word } from "./slot-table.ts";
 import { paceOf } from "./streams.ts";
@@ -41,8 +42,7 @@ export function rememberPrevious(
     const may = isReturn ? memoryClaim.known : memoryClaim.takeBack;
     remember(ground, slot, ssrc, words[at + stream.sequence]!, pace, may);
   }
-  for (let index = 0; index < 5; index++)
-    words[base + word.previous + index] = words[base + word.proven + index]!;
+  copyEndpoint(words, base + word.previous, words, base + word.proven);
   words[base + word.previousClaim] = keeps;
   words[base + word.previousSsrc] = ssrc;
   words[base + word.previousLast] = words[at + stream.sequence]!;

@@ -15,7 +15,7 @@ import {
   setTime,
   timeOf,
 } from "./ground.ts";
-import { hintMatch, isBehindNat, isSameEndpoint, isSameIp, matchHints } from "./hints.ts";
+import { copyEndpoint, hintMatch, isBehindNat, isSameEndpoint, isSameIp, matchHints } from "./hints.ts";
 import { isSameSpeaker, rememberPrevious } from "./previous.ts";
 import { forgetRemembered, isRemembered } from "./remembered.ts";
 import {
@@ -71,7 +71,7 @@ export function prove(
     words[base + word.switches]!++;
   }
   if (!carriesStreamsOn(evidence)) forgetStreams(ground, slot);
-  for (let index = 0; index < 5; index++) words[base + word.proven + index] = source[at + index]!;
+  copyEndpoint(words, base + word.proven, source, at);
   words[base + word.evidence] = evidence;
   words[base + word.pending]! &= ~watch.targetAway;
   words[base + word.receiptPort] = 0;

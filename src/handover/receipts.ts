@@ -17,7 +17,7 @@ import {
   setTime,
   timeOf,
 } from "./ground.ts";
-import { isSameEndpoint, isSameIp } from "./hints.ts";
+import { copyEndpoint, isSameEndpoint, isSameIp } from "./hints.ts";
 import { prove } from "./proof.ts";
 import type { Settings } from "./settings-table.ts";
 import { real, slotWords, watch, word } from "./slot-table.ts";
@@ -39,7 +39,7 @@ export function judgeReceipt(ground: Ground, facts: PacketFacts, settings: Setti
   const receipt = slot * slotWords + word.receipt;
   if (words[receipt + 4] !== 0 && isSameEndpoint(words, receipt, ground.source, 0)) return verdict.consumed;
   if (words[receipt + 4] !== 0 || !ground.sink.isReceipt(slot)) return verdict.unprovenSource;
-  for (let index = 0; index < 5; index++) words[receipt + index] = ground.source[index]!;
+  copyEndpoint(words, receipt, ground.source, 0);
   setTime(ground, slot, real.receiptAt, nowMs);
   ground.deadlines.lower(slot, receiptDueAtMs(ground, slot));
   return verdict.consumed;
@@ -64,7 +64,7 @@ export function settleReceipt(ground: Ground, slot: number, nowMs: number): void
 function moveListener(ground: Ground, slot: number, nowMs: number): void {
   const { words } = ground.table;
   const receipt = slot * slotWords + word.receipt;
-  for (let index = 0; index < 5; index++) scratch[index] = words[receipt + index]!;
+  copyEndpoint(scratch, 0, words, receipt);
   words[receipt + 4] = 0;
   if (!isRtcp(ground, slot)) {
     leadAway(ground, slot, scratch);

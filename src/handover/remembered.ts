@@ -5,7 +5,7 @@
  */
 import { rememberedSourcesPerSlotMax } from "../core/limits.ts";
 import type { Ground } from "./ground.ts";
-import { isSameEndpoint } from "./hints.ts";
+import { copyEndpoint, isSameEndpoint } from "./hints.ts";
 import { memoryClaim, remembered, slotWords, word } from "./slot-table.ts";
 
 /** Word index of the entry for the endpoint at `at`, or -1. */
@@ -44,7 +44,7 @@ export function remember(
     entry = makeRoom(ground, slot);
     words[entry + remembered.claim] = claim;
   }
-  for (let index = 0; index < 5; index++) words[entry + index] = words[base + word.proven + index]!;
+  copyEndpoint(words, entry, words, base + word.proven);
   words[entry + remembered.ssrc] = ssrc;
   words[entry + remembered.sequence] = sequence;
   words[entry + remembered.pace] = pace;

@@ -8,6 +8,7 @@
  */
 import { hintsPerSlotMax, siblingsPerSlotMax } from "../core/limits.ts";
 import { hintWords, type SlotSettings } from "./contract.ts";
+import { copyWords } from "./words.ts";
 
 const flag = {
   isOther: 1,
@@ -29,9 +30,6 @@ const field = {
   target: 5,
   words: 10,
 } as const;
-
-/** Of a slot, with its part of all ranks. */
-const slotWords = field.words + hintsPerSlotMax * hintWords + siblingsPerSlotMax;
 
 const noPayloadTypes = new Int32Array(4);
 const noClockRates = new Uint32Array(128);
@@ -62,31 +60,31 @@ export class Settings {
   }
 
   get isRtp(): boolean {
-    return (this.#word(field.flags) & flag.isOther) === 0;
+    return !this.#has(flag.isOther);
   }
 
   get isMux(): boolean {
-    return (this.#word(field.flags) & flag.isMux) !== 0;
+    return this.#has(flag.isMux);
   }
 
   get isSignalled(): boolean {
-    return (this.#word(field.flags) & flag.isSignalled) !== 0;
+    return this.#has(flag.isSignalled);
   }
 
   get isAsymmetric(): boolean {
-    return (this.#word(field.flags) & flag.isAsymmetric) !== 0;
+    return this.#has(flag.isAsymmetric);
   }
 
   get isStrict(): boolean {
-    return (this.#word(field.flags) & flag.isStrict) !== 0;
+    return this.#has(flag.isStrict);
   }
 
   get followsAnySource(): boolean {
-    return (this.#word(field.flags) & flag.followsAnySource) !== 0;
+    return this.#has(flag.followsAnySource);
   }
 
   get hasIce(): boolean {
-    return (this.#word(field.flags) & flag.hasIce) !== 0;
+    return this.#has(flag.hasIce);
   }
 
   get generation(): number {
@@ -151,9 +149,9 @@ export class Settings {
     words[at + field.learningMode] = settings.learningMode;
     words[at + field.hintCount] = hintCount;
     words[at + field.siblingCount] = siblingCount;
-    copy(words, at + field.target, settings.target, 0, 5);
+    copyWords(words, at + field.target, settings.target, 0, 5);
     for (let rank = 0; rank < hintCount; rank++) {
-      copy(words, hintsAt + rank * hintStep, settings.hints, rank * hintWords, hintWords);
+      copyWords(words, hintsAt + rank * hintStep, settings.hints, rank * hintWords, hintWords);
     }
     for (let rank = 0; rank < siblingCount; rank++) {
       words[siblingsAt + rank * siblingStep] = settings.siblings[rank]!;
@@ -162,15 +160,17 @@ export class Settings {
     this.clockRates = settings.clockRates;
   }
 
-  /** Takes over those of another slot, but for hints and siblings. */
+  /** Takes over the row of another slot: no hints, no siblings, no tables. */
   copyFrom(other: Settings): void {
     const { words } = this;
     const at = this.#row * field.words;
-    copy(words, at, other.words, other.#row * field.words, field.words);
+    copyWords(words, at, other.words, other.#row * field.words, field.words);
     words[at + field.hintCount] = 0;
     words[at + field.siblingCount] = 0;
-    this.payloadTypes = other.payloadTypes;
-    this.clockRates = other.clockRates;
+  }
+
+  #has(bit: number): boolean {
+    return (this.#word(field.flags) & bit) !== 0;
   }
 
   #word(index: number): number {
@@ -190,18 +190,15 @@ function flagsOf(settings: SlotSettings): number {
   );
 }
 
-function copy(into: Int32Array, at: number, from: Int32Array, fromAt: number, count: number): void {
-  for (let index = 0; index < count; index++) into[at + index] = from[fromAt + index]!;
-}
-
 export class SettingsTable {
   /** By slot. */
   readonly bySlot: readonly Settings[];
-  /** What the slot that was configured last had before, without hints and siblings. */
-  readonly former = new Settings({ words: new Int32Array(slotWords), count: 1 }, 0);
+  /** What the slot that was configured last had before, as far as `copyFrom` goes. */
+  readonly former = new Settings({ words: new Int32Array(field.words), count: 1 }, 0);
 
   constructor(capacitySlots: number) {
-    const rows = { words: new Int32Array(capacitySlots * slotWords), count: capacitySlots };
+    const withRanks = field.words + hintsPerSlotMax * hintWords + siblingsPerSlotMax;
+    const rows = { words: new Int32Array(capacitySlots * withRanks), count: capacitySlots };
     this.bySlot = Array.from({ length: capacitySlots }, (_, slot) => new Settings(rows, slot));
   }
 

@@ -10,7 +10,7 @@
 import { strikesPerSlotMax } from "../core/limits.ts";
 import { evidenceCode, handoverNote } from "./contract.ts";
 import type { Ground } from "./ground.ts";
-import { hintMatch, isSameEndpoint, isSameNetwork, matchHints } from "./hints.ts";
+import { copyEndpoint, hintMatch, isSameEndpoint, isSameNetwork, matchHints } from "./hints.ts";
 import { isRemembered } from "./remembered.ts";
 import { slotWords, strike, word } from "./slot-table.ts";
 import { strikeMs } from "./timing.ts";
@@ -29,7 +29,7 @@ export function strikeSource(
   const index = placeFor(ground, slot, source, at, nowMs);
   if (index >= 0) {
     const entry = strikeAt(ground, slot, index);
-    for (let each = 0; each < 5; each++) words[entry + strike.ip + each] = source[at + each]!;
+    copyEndpoint(words, entry + strike.ip, source, at);
     reals[(entry + strike.until) >>> 1] = nowMs + strikeMs;
   }
   ground.sink.note(slot, handoverNote.struck, evidenceCode.continuity, source, at);

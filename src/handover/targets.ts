@@ -1,6 +1,6 @@
 /** The send target of a slot, and RTCP's, which follows RTP's until RTCP was heard (sections 4 and 5). */
 import { type Ground, hasFlag, isProven, keepsTarget } from "./ground.ts";
-import { isSameEndpoint, isSameIp } from "./hints.ts";
+import { copyEndpoint, isSameEndpoint, isSameIp } from "./hints.ts";
 import { slotFlag, slotWords, watch, word } from "./slot-table.ts";
 
 /** Moves the send target; where ICE has spoken, nothing else moves it. True if it is another one now. */
@@ -13,7 +13,7 @@ export function moveTarget(ground: Ground, slot: number, source: Int32Array, at:
   const { words } = ground.table;
   const target = slot * slotWords + word.target;
   if (isSameEndpoint(words, target, source, at)) return false;
-  for (let index = 0; index < 5; index++) words[target + index] = source[at + index]!;
+  copyEndpoint(words, target, source, at);
   ground.sink.targetChanged(slot);
   return true;
 }

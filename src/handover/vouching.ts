@@ -24,7 +24,7 @@ import {
   silenceMs,
   timeOf,
 } from "./ground.ts";
-import { hintMatch, isSameEndpoint, matchHints, sourceInto } from "./hints.ts";
+import { copyEndpoint, hintMatch, isSameEndpoint, matchHints, sourceInto } from "./hints.ts";
 import { isFromProven, proveNow } from "./keep.ts";
 import { isLate } from "./previous.ts";
 import { checkedFirst, previousClaim, real, slotFlag, slotWords, stream, watch, word } from "./slot-table.ts";
@@ -125,7 +125,7 @@ export function checkSource(ground: Ground, slot: number): void {
   }
   const last = first + 5 * (words[base + word.checkedCount]! - 1);
   words.copyWithin(first + 5 * index, first + 5 * index + 5, last + 5);
-  for (let each = 0; each < 5; each++) words[last + each] = ground.source[each]!;
+  copyEndpoint(words, last, ground.source, 0);
 }
 
 /** True if a check of ICE succeeded with the endpoint at `at`. */
@@ -180,7 +180,7 @@ function isStrong(ground: Ground, facts: PacketFacts): boolean {
   const { words } = ground.table;
   const weak = facts.slot * slotWords + word.weak;
   if (isSameEndpoint(words, weak, ground.source, 0)) return true;
-  for (let index = 0; index < 5; index++) words[weak + index] = ground.source[index]!;
+  copyEndpoint(words, weak, ground.source, 0);
   return false;
 }
 

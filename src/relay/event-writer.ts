@@ -11,6 +11,7 @@ import {
   notesPerWorkerPerSecMax,
 } from "../core/limits.ts";
 import { evidenceCode, type HandoverPolicy, handoverNote } from "../handover/contract.ts";
+import { copyWords } from "../handover/words.ts";
 import { type CounterMemory, workerField } from "./counters.ts";
 import type { RecordWriter } from "./driver.ts";
 import { eventField, eventKind } from "./events.ts";
@@ -154,7 +155,7 @@ export class EventWriter {
     if (at < 0) return false;
     const { words } = this.#ring;
     words[at + eventField.evidence] = evidence;
-    for (let word = 0; word < 5; word++) words[at + eventField.source + word] = source[from + word]!;
+    copyWords(words, at + eventField.source, source, from, 5);
     words[at + eventField.note] = kind;
     this.#ring.commit();
     this.#owesWake = true;

@@ -15,6 +15,7 @@ import type { PairSettings, SourceHint } from "../core/plan/plan.ts";
 import type { BundleSettings, PairSecurity } from "../core/plan/security.ts";
 import { hintWords, type SlotSettings } from "../handover/contract.ts";
 import { hintExpected, hintUsable } from "../handover/hints.ts";
+import { copyWords } from "../handover/words.ts";
 
 /** A pair of the same worker, as slots and generations name it. */
 export interface SlotRef {
@@ -142,7 +143,10 @@ function encodeBundle(
   for (let index = 0; index < ssrcCount; index++) words[at + field.ssrcs + index] = bundle!.ssrcs[index]!;
 }
 
-/** Characters of a token as bytes, the first one lowest; their number, or 0 for a text that is longer or none: it matches nothing then. */
+/**
+ * Characters of a token as bytes, the first one lowest; their number, or 0 for a text that is longer or none: it matches
+ * nothing then.
+ */
 function encodeText(words: Int32Array, at: number, text: string, sizeBytesMax: number): number {
   if (text.length === 0 || text.length > sizeBytesMax) return 0;
   words.fill(0, at, at + Math.ceil(text.length / 4));
@@ -261,8 +265,6 @@ class DecodedSlot implements SlotSettings {
   isRtp = false;
   isMux = false;
   isSignalled = false;
-  mayReceive = false;
-  maySend = false;
   generation = 0;
   isAsymmetric = false;
   isStrict = false;
@@ -282,8 +284,6 @@ class DecodedSlot implements SlotSettings {
     this.isRtp = words[at + field.transport] === transportCode.rtp;
     this.isMux = (flags & flag.isMux) !== 0;
     this.isSignalled = (flags & flag.isSignalled) !== 0;
-    this.mayReceive = (flags & flag.mayReceive) !== 0;
-    this.maySend = (flags & flag.maySend) !== 0;
     this.generation = words[at + field.generation]!;
     this.isAsymmetric = (flags & flag.isAsymmetric) !== 0;
     this.isStrict = (flags & flag.isStrict) !== 0;
@@ -292,8 +292,8 @@ class DecodedSlot implements SlotSettings {
     this.learningMode = words[at + field.learningMode]!;
     this.hintCount = words[at + (component === 0 ? field.rtpHintCount : field.rtcpHintCount)]!;
     const hints = at + (component === 0 ? field.rtpHints : field.rtcpHints);
-    copy(this.hints, words, hints, this.hintCount * hintWords);
-    copy(this.target, words, at + (component === 0 ? field.rtpTarget : field.rtcpTarget), 5);
+    copyWords(this.hints, 0, words, hints, this.hintCount * hintWords);
+    copyWords(this.target, 0, words, at + (component === 0 ? field.rtpTarget : field.rtcpTarget), 5);
     this.payloadTypes = payloads.payloadTypes;
     this.clockRates = payloads.clockRates;
     this.siblingCount = words[at + field.siblingCount]!;
@@ -301,10 +301,6 @@ class DecodedSlot implements SlotSettings {
       this.siblings[index] = words[at + field.siblings + index]! + component;
     }
   }
-}
-
-function copy(into: Int32Array, words: Int32Array, from: number, count: number): void {
-  for (let index = 0; index < count; index++) into[index] = words[from + index]!;
 }
 
 function copyText(into: Uint8Array, words: Int32Array, at: number, sizeBytes: number): void {
@@ -355,8 +351,8 @@ export class SettingsDecoder {
     rtcp.read(words, at, 1, payloads);
     settings.transport = words[at + field.transport]!;
     settings.isMux = rtp.isMux;
-    settings.mayReceive = rtp.mayReceive;
-    settings.maySend = rtp.maySend;
+    settings.mayReceive = (words[at + field.flags]! & flag.mayReceive) !== 0;
+    settings.maySend = (words[at + field.flags]! & flag.maySend) !== 0;
     settings.peerSlot = words[at + field.peerSlot]!;
     settings.peerGeneration = words[at + field.peerGeneration]!;
     settings.security = words[at + field.security]!;
@@ -374,7 +370,7 @@ export class SettingsDecoder {
     copyText(bundle.mid, words, at + field.mid, bundle.midSizeBytes);
     bundle.midExtension = words[at + field.midExtension]!;
     bundle.ssrcCount = words[at + field.ssrcCount]!;
-    copy(bundle.ssrcs, words, at + field.ssrcs, bundle.ssrcCount);
+    copyWords(bundle.ssrcs, 0, words, at + field.ssrcs, bundle.ssrcCount);
     return bundle;
   }
 

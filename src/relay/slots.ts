@@ -3,6 +3,7 @@
  * RTCP. What is said per pair is indexed by `slot >> 1`.
  */
 import type { SlotSettings } from "../handover/contract.ts";
+import { copyWords } from "../handover/words.ts";
 
 /** What a socket's send target is: none, somebody's, or the port of a pair of ours. */
 export const targetState = { none: 0, any: 1, own: 2 } as const;
@@ -75,7 +76,7 @@ export class Slots {
     this.flags[pair] = pairFlag.isOpen | pairFlag.isRtp;
     this.peerSlots[pair] = -1;
     this.securities[pair] = 0;
-    for (let word = 0; word < 5; word++) this.localEndpoints[pair * 5 + word] = words[local + word]!;
+    copyWords(this.localEndpoints, pair * 5, words, local, 5);
     this.clockRates[pair] = noClockRates;
     this.targetStates.fill(targetState.none, slot, slot + 2);
     this.targets.fill(0, slot * 5, slot * 5 + 10);

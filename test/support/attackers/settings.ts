@@ -36,8 +36,6 @@ export function settingsOf({ signalled, generation, rules }: Named, slot: number
     isRtp: true,
     isMux: false,
     isSignalled: true,
-    mayReceive: true,
-    maySend: true,
     generation,
     isAsymmetric: false,
     isStrict: rules === "strict",

@@ -64,8 +64,6 @@ export function settings(wanted: Wanted): SlotSettings {
     isRtp: wanted.isRtp ?? true,
     isMux: wanted.isMux ?? false,
     isSignalled: wanted.isSignalled ?? true,
-    mayReceive: true,
-    maySend: true,
     generation: wanted.generation ?? 1,
     isAsymmetric: wanted.isAsymmetric ?? false,
     isStrict: wanted.isStrict ?? false,
