@@ -58,11 +58,16 @@ export function settleAnswered(side: DtlsSide, words: DtlsWords): void {
 /** Our answer to this party's offer is on its way; `side.heard` is that offer. */
 export function settleOffered(side: DtlsSide, tools: DtlsTools): void {
   const { heard } = side;
-  if (heard === undefined || heard.setup === "holdconn") return;
+  if (heard === undefined) return;
+  const theirs = heard.fingerprints[0]?.hash ?? side.hash;
+  // While an association goes on, so does the fingerprint he was shown (RFC 8842 section 4).
+  if (side.settled === undefined) side.hash = theirs;
+  if (heard.setup === "holdconn") return;
   const isNew = settle(side, roleAsAnswerer(side, heard.setup));
   if (!isNew) return;
-  // The offerer knows nothing of our end yet, so the newest certificate may serve.
+  // The offerer knows nothing of our end yet, so the newest certificate may serve, in the hash he has.
   side.certificate = tools.certificates.current();
+  side.hash = theirs;
   side.ownTlsId = newTlsId(tools.random);
 }
 

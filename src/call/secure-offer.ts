@@ -150,7 +150,6 @@ function hearKeys(
     security.dtls ??= newDtls({ certificates, random });
     security.dtls.heard = dtlsWordsOf(summary);
     security.dtls.prefersServer = options.dtls === "passive";
-    security.dtls.hash = summary.fingerprints[0]?.hash ?? security.dtls.hash;
   }
 }
 

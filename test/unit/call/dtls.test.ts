@@ -142,6 +142,23 @@ suite("call: DTLS fingerprints", (test) => {
     }
   });
 
+  test("the hash stays when he offers, too, as long as his own fingerprint does", () => {
+    const shown = (text: string) => mediaOf(text).fingerprints.map(({ hash }) => hash);
+    const his = { fingerprint: `sha-1 ${new Array(20).fill("AB").join(":")}`, setup: "actpass" };
+    const lab = secureLab();
+    const toBob = lab.body(offer({ options: { transportProtocol: protocol } }));
+    lab.body(answer({ sdp: bob({ ...his, setup: "active" }) }));
+    const heard = (sdp: string) => {
+      lab.body(offer({ from: "bob", to: "alice", sdp }));
+      return lab.body(answer({ from: "bob", to: "alice" }));
+    };
+    assert.deepEqual(shown(heard(bob(his, 2))), ["sha-256"]);
+    assert.equal(dtlsOf(lab.settingsOf(portIn(toBob))).association, 1);
+    const others = `sha-1 ${new Array(20).fill("CD").join(":")}`;
+    assert.deepEqual(shown(heard(bob({ ...his, fingerprint: others }, 3))), ["sha-1"]);
+    assert.equal(dtlsOf(lab.settingsOf(portIn(toBob))).association, 2);
+  });
+
   test("without DTLS here an offer of nothing else is refused, and leaves nothing behind", () => {
     const lab = new Lab();
     assert.deepEqual(lab.ask(offer({ sdp: alice() })), { kind: "refused", reason: "unsupported-protocol" });
