@@ -6,6 +6,7 @@ import { mediaPerCallMax } from "../core/limits.ts";
 import { transportProtocol } from "../sdp/protocol.ts";
 import type { SessionSummary } from "../sdp/summary.ts";
 import { membersOf } from "./bundled-summary.ts";
+import { counterpartIndex } from "./counterpart.ts";
 import type { MediaOptions } from "./requests.ts";
 import type { BundleSide } from "./security-state.ts";
 import type { LegState, MediaState } from "./state.ts";
@@ -251,22 +252,44 @@ export function carrierOf(leg: LegState, index: number): MediaState | undefined 
   return leg.media[carrierIndex(leg, index)];
 }
 
+/** Who is told of a bundle, by whom. */
+export interface BundleTelling {
+  readonly speaker: LegState;
+  readonly listener: LegState;
+  readonly isOffer: boolean;
+}
+
 /**
- * The number under which a bundling offerer is to name this m-line in RTP headers, if it did offer that and nothing else
- * tells the m-line from others of the bundle: neither payload types nor SSRCs (RFC 8843 section 9.2).
+ * The number under which a party that bundles is to name this m-line in RTP headers, if it said that it can and nothing
+ * else tells the m-line from others of the bundle: neither SSRCs nor payload types (RFC 8843 section 9.2). It is said
+ * whoever offers: a party names what offer and answer both have.
  */
-export function midToConfirm(leg: LegState, index: number): number | undefined {
-  const media = leg.media[index];
-  const bundle = media?.bundle;
-  if (bundle?.isOwn !== true || bundle.carrier === undefined || bundle.ssrcs.length > 0) return undefined;
-  const types = new Set(media?.codecs.map(({ payloadType }) => payloadType));
-  const isShared = leg.media.some(
-    (other, at) =>
-      at !== index &&
-      other.bundle?.carrier === bundle.carrier &&
-      other.codecs.some(({ payloadType }) => types.has(payloadType)),
-  );
+export function midToName(telling: BundleTelling, index: number): number | undefined {
+  const { listener, isOffer } = telling;
+  const bundle = listener.media[index]?.bundle;
+  if (bundle === undefined || bundle.isOwn === isOffer || bundle.ssrcs.length > 0) return undefined;
+  if (!isOffer && bundle.carrier === undefined) return undefined;
+  const types = typesOf(telling, index);
+  const isShared = listener.media.some((other, at) => {
+    const isBeside = isOffer
+      ? other.bundle?.offered === bundle.offered
+      : other.bundle?.carrier === bundle.carrier;
+    return at !== index && isBeside && [...typesOf(telling, at)].some((type) => types.has(type));
+  });
   return isShared ? bundle.midExtension : undefined;
+}
+
+/** The payload types the relay takes for this m-line's: either party's, those of before included. */
+function typesOf({ speaker, listener }: BundleTelling, index: number): ReadonlySet<number> {
+  const own = listener.media[index]?.clocks ?? [];
+  const others = speaker.media[counterpartIndex(listener, speaker, index) ?? -1]?.clocks ?? [];
+  return new Set([...own, ...others].map(({ payloadType }) => payloadType));
+}
+
+/** In a bundle in force whose packets show which of its m-lines they belong to, whatever their payload type. */
+export function isNamed({ bundle }: MediaState): boolean {
+  if (bundle?.carrier === undefined) return false;
+  return bundle.midExtension !== undefined || bundle.ssrcs.length > 0;
 }
 
 /** A name for an m-line that has none and needs one: its number from 1 on, or one no other m-line would take. */

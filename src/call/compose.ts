@@ -7,7 +7,7 @@ import type { OriginMemory } from "../sdp/origin.ts";
 import type { MediaSummary } from "../sdp/summary.ts";
 import { type SessionDraft, writeSdp } from "../sdp/write.ts";
 import type { LocalMedia, MediaDraft } from "../sdp/write-media.ts";
-import { carrierFirst, carrierOf, freeMid, midToConfirm, offeredGroups } from "./bundle.ts";
+import { carrierFirst, carrierOf, freeMid, midToName, offeredGroups } from "./bundle.ts";
 import { isCarried, isPassed } from "./hear.ts";
 import { keptCodecs } from "./kept-codecs.ts";
 import type { MediaOptions } from "./requests.ts";
@@ -141,7 +141,7 @@ function carriedDraft(telling: Telling, line: Line, media: Carried): MediaDraft 
     ptimeMs: rememberedPtime(media),
     codecs,
     rtcpAttribute: options.rtcpAttribute,
-    midExtension: telling.isOffer ? undefined : midToConfirm(telling.listener, line.listenerIndex),
+    midExtension: midToName(telling, line.listenerIndex),
     ...placeToTell(telling, line, media, { ip, rtpPort: local.rtp.port }),
   };
 }

@@ -10,6 +10,7 @@ import {
   hearAnsweredBundles,
   hearOfferedBundles,
   isBundled,
+  isNamed,
   keepTransports,
   leaveCarriers,
   offerBundle,
@@ -94,7 +95,7 @@ function tellBundle(dialogue: Dialogue, sdp: ParsedSdp, options: OfferRequest["o
   for (const media of listener.media) if (isBundled(media)) offerMuxForBundle(media);
 }
 
-/** RTP that is not passed on unread, and that can be told apart by payload types or by the mid in its headers. */
+/** RTP that is not passed on unread, and that can be told apart by payload types, SSRCs or the mid in its headers. */
 function linesToBundle({ speaker, listener }: Dialogue, { summary }: ParsedSdp): readonly number[] {
   const lines: number[] = [];
   const types = new Set<number>();
@@ -103,7 +104,7 @@ function linesToBundle({ speaker, listener }: Dialogue, { summary }: ParsedSdp):
     const said = summary.media[counterpartIndex(listener, speaker, index) ?? -1];
     if (said === undefined) continue;
     const isUnique = said.codecs.every(({ payloadType }) => !types.has(payloadType));
-    if (!isUnique && said.midExtension === undefined) continue;
+    if (!isUnique && said.midExtension === undefined && !isNamed(media)) continue;
     for (const { payloadType } of said.codecs) types.add(payloadType);
     lines.push(index);
   }

@@ -233,6 +233,58 @@ suite("call: a bundle over re-offers", (test) => {
     assert.equal(bundle?.carrier, lab.pairOf(portIn(toAlice)));
   });
 
+  test("the callee's re-offer keeps a bundle of like payload types, and the mid in its headers", () => {
+    const lab = secureLab();
+    const twin = (mid: string, extra: readonly string[]) =>
+      line({ port: mid === "0" ? 4000 : 4002, mid, types: "111", extra });
+    const bobs = (extra: readonly string[]) => [
+      { port: 5000, types: "111", extra },
+      { port: 5002, types: "111" },
+    ];
+    lab.body(offer({ sdp: page([twin("0", [midExtension]), twin("1", [midExtension])]), options: toPlain }));
+    const toAlice = lab.body(answer({ sdp: plainBob(bobs([])) }));
+    const { bundle } = lab.settingsOf(portIn(toAlice));
+    for (const version of [2, 3]) {
+      const sdp = plainBob(bobs(["a=sendonly"]), version);
+      const again = lab.body(offer({ from: "bob", to: "alice", sdp }));
+      assert.equal(groupOf(again), "0 1");
+      assert.deepEqual(portsIn(again), portsIn(toAlice));
+      assert.deepEqual(again.match(/^a=extmap.*$/gm), [midExtension, midExtension]);
+      assert.deepEqual(lab.settingsOf(portIn(toAlice)).bundle, bundle, "until it is answered");
+      const alices = page([twin("0", [midExtension]), twin("1", [midExtension])], "0 1", version);
+      assert.doesNotMatch(lab.body(answer({ from: "bob", to: "alice", sdp: alices })), /BUNDLE/);
+      assert.deepEqual(lab.settingsOf(portIn(toAlice)).bundle, bundle);
+    }
+  });
+
+  test("what only SSRCs tell apart stays in the bundle when the callee offers", () => {
+    const lab = secureLab();
+    const alices = (setup: string) =>
+      page([
+        line({ mid: "0", types: "0", setup, extra: ["a=ssrc:7"] }),
+        line({ mid: "1", types: "0", setup, extra: ["a=ssrc:8"] }),
+      ]);
+    const bobs = [{ types: "0" }, { port: 5002, types: "0" }];
+    lab.body(offer({ sdp: alices("actpass"), options: toPlain }));
+    const toAlice = lab.body(answer({ sdp: plainBob(bobs) }));
+    const again = lab.body(offer({ from: "bob", to: "alice", sdp: plainBob(bobs, 2) }));
+    assert.deepEqual([groupOf(again), portsIn(again)], ["0 1", portsIn(toAlice)]);
+    assert.doesNotMatch(again, /extmap/);
+  });
+
+  test("the mid is named where the callee's payload types are alike under numbers of his own", () => {
+    const lab = secureLab();
+    const said = [
+      line({ mid: "0", types: "111", extra: [midExtension] }),
+      line({ mid: "1", types: "112", extra: [midExtension] }),
+    ];
+    lab.body(offer({ sdp: page(said), options: toPlain }));
+    const bobs = [{ types: "96" }, { port: 5002, types: "96" }];
+    const toAlice = lab.body(answer({ sdp: plainBob(bobs), options: { allowsOtherTypes: true } }));
+    assert.equal(groupOf(toAlice), "0 1");
+    assert.deepEqual(toAlice.match(/^a=extmap.*$/gm), [midExtension, midExtension]);
+  });
+
   test("an m-line the callee adds is offered to the caller like those he has, flags or not", () => {
     const lab = secureLab();
     lab.body(offer({ sdp: page([audio], "0"), options: toPlain }));
