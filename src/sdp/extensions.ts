@@ -49,10 +49,11 @@ export function printExtensions({ maps, isMixed }: Extensions, edits: AttributeE
 
 const midUri = "urn:ietf:params:rtp-hdrext:sdes:mid";
 
-/** With the mid's extension under this number, unless it is among them. */
+/** With the mid's extension under this number, unless it is among them or the number is another's for who wrote them. */
 export function withMid(extensions: Extensions, mid: number | undefined): Extensions {
   if (mid === undefined || midExtensionOf(extensions) !== undefined) return extensions;
   const { maps, isMixed } = extensions;
+  if (maps.some((map) => extensionId(map) === mid)) return extensions;
   return { maps: [...maps, `extmap:${mid} ${midUri}`], isMixed: isMixed && maps.length > 0 };
 }
 

@@ -106,6 +106,24 @@ suite("sdp/write", (test) => {
       a=rtcp:30001`);
   });
 
+  test("the mid's extension is added under its number, if the other party has neither", () => {
+    const told = (own: string) => {
+      const source = parsed(`
+        v=0
+        o=- 1 1 IN IP4 192.0.2.10
+        s=-
+        t=0 0
+        m=audio 4000 RTP/AVP 0
+        c=IN IP4 192.0.2.10
+        a=extmap:${own}`);
+      return rewrite(source, { media: { midExtension: 4 } }).text.match(/(?<=^a=extmap:).*$/gm);
+    };
+    const mid = "urn:ietf:params:rtp-hdrext:sdes:mid";
+    assert.deepEqual(told("1 urn:x"), ["1 urn:x", `4 ${mid}`]);
+    assert.deepEqual(told(`3 ${mid}`), [`3 ${mid}`]);
+    assert.deepEqual(told("4/recvonly urn:x"), ["4/recvonly urn:x"], "a number has one meaning");
+  });
+
   test("rtcp-mux, settled: a=rtcp names the RTP port", () => {
     const local = { ip: ip("203.0.113.1"), rtpPort: 30000, rtcpPort: 30000 };
     const text = `
