@@ -2,13 +2,11 @@
 import { attributeName } from "./attribute.ts";
 import { type AttributeEdits, printAttribute } from "./attribute-edits.ts";
 import type { SdpLine } from "./description.ts";
-import { isBundle } from "./traits.ts";
 import { iceAttributes } from "./write-security.ts";
 
 /**
- * Attributes that end here: written afresh from what was decided (rtpmap, rtcp, mid ...), or of something this relay
- * terminates (ICE, keys). So do bundles, which it takes apart; other groups, as of lip synchronisation (RFC 5888
- * section 7), pass.
+ * Attributes that end here: written afresh from what was decided (rtpmap, rtcp, mid, groups ...), or of something this
+ * relay terminates (ICE, keys).
  */
 const ended = new Set([
   "bundle-only",
@@ -19,6 +17,7 @@ const ended = new Set([
   "extmap-allow-mixed",
   "fingerprint",
   "fmtp",
+  "group",
   "ice-lite",
   "ice-mismatch",
   "ice-options",
@@ -60,8 +59,7 @@ const ended = new Set([
 export function printCarried(lines: readonly SdpLine[], edits: AttributeEdits | undefined): string {
   let text = "";
   for (const { type, value } of lines) {
-    const isEnded = ended.has(attributeName(value)) || isBundle(value);
-    if (type === "a" && !isEnded) text += printAttribute(edits, value);
+    if (type === "a" && !ended.has(attributeName(value))) text += printAttribute(edits, value);
   }
   return text;
 }

@@ -86,16 +86,11 @@ function readTrait(traits: Traits, text: string): void {
       traits.loopMarks.push(attributeValue(text));
       break;
     case "group":
-      if (isBundle(text)) traits.bundles.push(wordsOf(text.slice("group:BUNDLE ".length)));
+      addBundle(traits.bundles, attributeValue(text));
       break;
     default:
       readTransportTrait(traits, name, text);
   }
-}
-
-/** A bundle (RFC 8843 section 7), among the groups of m-lines (RFC 5888 section 5). */
-export function isBundle(attribute: string): boolean {
-  return attribute === "group:BUNDLE" || attribute.startsWith("group:BUNDLE ");
 }
 
 function readTransportTrait(traits: Traits, name: string, text: string): void {
@@ -122,6 +117,11 @@ function readTransportTrait(traits: Traits, name: string, text: string): void {
       traits.tlsId ??= parseTlsId(attributeValue(text));
       break;
   }
+}
+
+/** Of the groups of m-lines (RFC 5888 section 5) the bundles (RFC 8843 section 7). */
+function addBundle(bundles: string[][], group: string): void {
+  if (group.startsWith("BUNDLE ")) bundles.push(wordsOf(group.slice("BUNDLE ".length)));
 }
 
 /** Whole milliseconds, 1 to 9999; anything else counts as absent. */

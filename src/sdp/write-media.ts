@@ -69,6 +69,12 @@ export interface KeptDirection {
   readonly ofSession: Direction | undefined;
 }
 
+/** a=mid as it stands in the body: what is relayed unread keeps the other party's. */
+export function midTold({ source, protocol, mid }: MediaDraft): string | undefined {
+  if (transportProtocol(protocol).transport === "rtp") return mid;
+  return findAttribute(source.lines, "mid") ?? mid;
+}
+
 export function writeMedia(
   draft: MediaDraft,
   context: MediaContext,

@@ -11,6 +11,7 @@ import type { SdpLine, SessionDescription } from "./description.ts";
 import { directionOf } from "./direction.ts";
 import type { AttributeEdit, ReplaceItem } from "./edits.ts";
 import { readSharedExtensions } from "./extensions.ts";
+import { printGroups } from "./groups.ts";
 import {
   chooseOrigin,
   countsVersions,
@@ -56,7 +57,7 @@ export function writeSdp(session: SessionDraft, media: readonly MediaDraft[]): W
     replace,
   });
   const sessionName = chooseSessionName(session);
-  const rest = `${printSession(session, sessionName)}${printMedia(session, media)}`;
+  const rest = `${printSession(session, media, sessionName)}${printMedia(session, media)}`;
   const text = printBody(origin, rest);
   if (!countsVersions(replace)) return { text, memory: { origin, sessionName, lastText: memory?.lastText } };
   const last = memory?.lastText;
@@ -78,7 +79,7 @@ function chooseSessionName({ source, memory, replace }: SessionDraft): string {
   return name === "" || replace.has("session-name") ? told : name;
 }
 
-function printSession(draft: SessionDraft, sessionName: string): string {
+function printSession(draft: SessionDraft, media: readonly MediaDraft[], sessionName: string): string {
   const lines = draft.source.session;
   const edits = editsOf(draft.attributes, "session");
   let text = `s=${sessionName}\r\n`;
@@ -88,6 +89,7 @@ function printSession(draft: SessionDraft, sessionName: string): string {
   if (draft.loopMark !== undefined) text += printAttribute(edits, `rtpengine:${draft.loopMark}`);
   if (draft.isIceLite) text += printAttribute(edits, "ice-lite");
   for (const mids of draft.bundles) text += printAttribute(edits, `group:BUNDLE ${mids.join(" ")}`);
+  text += printGroups(draft.source, media, edits);
   return text + printCarried(lines, edits) + (edits?.addedText ?? "");
 }
 

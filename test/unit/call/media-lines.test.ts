@@ -150,6 +150,27 @@ suite("call: m-lines", (test) => {
     assert.equal(lab.relay.open.size, 2);
   });
 
+  test("a group names no m-line the other party does not have, or knows by another name", () => {
+    const lab = new Lab();
+    const lines = (...mids: readonly string[]) => [
+      ...["m=audio 4000 RTP/AVP 0", `a=mid:${mids[0]}`],
+      ...["m=video 4002 RTP/AVP 34", `a=mid:${mids[1]}`],
+      ...["m=image 4004 udptl t38", `a=mid:${mids[2]}`],
+    ];
+    const grouped = (media: readonly string[], group: string) =>
+      sdp({ media }).replace("t=0 0\r\n", `t=0 0\r\na=group:${group}\r\n`);
+    const groups = (text: string) => text.match(/(?<=^a=group:).*$/gm);
+    const sdpOfAlice = grouped(lines("a", "v", "i"), "LS a v i");
+    const removesMedia = new Set(["video"]);
+    assert.deepEqual(groups(lab.body(offer({ sdp: sdpOfAlice, options: { removesMedia } }))), ["LS a i"]);
+    const call = { callId: "call-2", from: "bob", to: "alice" };
+    lab.body(offer({ ...call, sdp: grouped(lines("x", "y", "z"), "LS x y") }));
+    const toBob = lab.body(answer({ ...call, sdp: grouped(lines("x", "y", "z"), "LS x y") }));
+    assert.deepEqual(groups(toBob), ["LS x y"]);
+    const again = lab.body(offer({ callId: "call-2", from: "alice", to: "bob", sdp: sdpOfAlice }));
+    assert.deepEqual([groups(again), again.match(/(?<=^a=mid:).*$/gm)], [["LS i"], ["x", "y", "i"]]);
+  });
+
   test("an m-line the other party does not know of keeps its formats", () => {
     const lab = new Lab();
     const media = ["m=audio 4000 RTP/AVP 0", "m=video 4002 RTP/AVP 96", "m=image 4004 udptl t38"];

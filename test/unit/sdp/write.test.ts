@@ -106,6 +106,34 @@ suite("sdp/write", (test) => {
       a=rtcp:30001`);
   });
 
+  test("a group names the m-lines that are told as they came, and no bundle in any spelling passes", () => {
+    const source = parsed(`
+      v=0
+      o=- 1 1 IN IP4 192.0.2.10
+      s=-
+      c=IN IP4 192.0.2.10
+      t=0 0
+      a=group:LS a b c
+      a=group:FID b
+      a=group:x-none
+      a=group:x-other d
+      a=group:bundle a b
+      a=group:BUNDLE\ta b
+      a=group: BUNDLE a b
+      a=group:
+      a=group
+      m=audio 4000 RTP/AVP 0
+      a=mid:a
+      m=audio 0 RTP/AVP 0
+      a=mid:b
+      m=audio 4004 RTP/AVP 0
+      a=mid:c`);
+    const groups = (text: string) => text.match(/(?<=^a=group).*$/gm);
+    assert.deepEqual(groups(rewrite(source).text), [":LS a c", ":x-none", ":x-other d"]);
+    const renamed = rewrite(source, { media: { mid: "a" } }).text;
+    assert.deepEqual(groups(renamed), [":LS a", ":x-none", ":x-other d"]);
+  });
+
   test("the mid's extension is added under its number, if the other party has neither", () => {
     const told = (own: string) => {
       const source = parsed(`
