@@ -51,7 +51,7 @@ export interface SdesSide {
   isRanked: boolean;
   /** Lines of our last offer to this party; every branch that answers takes one of them. */
   told: readonly SdesLine[];
-  /** An answer has taken one of them; false while the offer waits. */
+  /** An answer has taken one of them, or the party's own offer came between; false while the offer waits. */
   isAnswered: boolean;
   /** Ours in force: the one that an answer took, or that we answered with; whoever offers next, it stays. */
   used: SdesLine | undefined;

@@ -98,6 +98,8 @@ export function answerSdes(side: SdesSide, wish: SdesAnswerWish): void {
     isOurs: passed === undefined,
   };
   side.used = side.answered;
+  // An offer of ours that was not answered until now never will be, and one of its keys may have been in use.
+  side.isAnswered = true;
   side.send = side.answered.key;
   hearKey(side, line.key);
 }

@@ -157,6 +157,20 @@ suite("call: SDES over the life of a call", (test) => {
     assert.deepEqual(mediaOf(lab.body(answer({ sdp: sdp({ version: 3 }) }))).crypto[0]?.key, before?.key);
   });
 
+  test("a key that went out of use does not come back by an offer that was never answered", () => {
+    const { lab, toBob } = established();
+    const before = lineAt(mediaOf(toBob).crypto, "AES_CM_128_HMAC_SHA1_80");
+    const options = { transportProtocol: "RTP/SAVP", dtls: "off" } as const;
+    lab.body(offer({ to: "bob", sdp: sdp({ version: 2 }), options }));
+    // Refused, and now he offers another suite.
+    const mine = cryptoLine(1, "AEAD_AES_128_GCM", 9);
+    lab.body(offer({ from: "bob", to: "alice", sdp: bobs([mine], 2) }));
+    const [ours] = mediaOf(lab.body(answer({ from: "bob", to: "alice" }))).crypto;
+    const later = mediaOf(lab.body(offer({ to: "bob", sdp: sdp({ version: 3 }), options }))).crypto;
+    assert.deepEqual(lineAt(later, "AEAD_AES_128_GCM").key, ours?.key);
+    assert.notDeepEqual(lineAt(later, "AES_CM_128_HMAC_SHA1_80").key, before.key);
+  });
+
   test("static keeps suite and key although the offerer's order changed", () => {
     const lab = secureLab();
     const options = { transportProtocol: "RTP/AVP" };
