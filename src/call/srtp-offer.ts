@@ -50,7 +50,8 @@ export function linesToOffer(
   const has = (suite: SrtpSuite): boolean => lines.some(({ key }) => key.suite === suite);
   if (inUse !== undefined && !has(inUse.key.suite)) {
     const key = inUse.isOurs ? inUse.key : likeKey(inUse.key, wish.random);
-    lines.push({ key, tag: freeTag(lines), lifetime: lifetimeOf(sdes), isOurs: true });
+    const tag = freeTag(lines);
+    lines.push({ tag, key: withWishedUses(key, sdes), lifetime: lifetimeOf(sdes), isOurs: true });
   }
   if (!sdes.addsNone) {
     for (const suite of suitesByStrength) {

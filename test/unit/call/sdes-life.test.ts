@@ -171,6 +171,20 @@ suite("call: SDES over the life of a call", (test) => {
     assert.notDeepEqual(lineAt(later, "AES_CM_128_HMAC_SHA1_80").key, before.key);
   });
 
+  test("encrypted_srtp holds for the line in use as well", () => {
+    const lab = secureLab();
+    const weak = `${line80} UNENCRYPTED_SRTP`;
+    lab.body(offer({ sdp: secure([weak]), options: { transportProtocol: "RTP/AVP" } }));
+    const [used] = mediaOf(lab.body(answer())).crypto;
+    assert.equal(used?.key.encryptsRtp, false);
+    const bob = (some: Parameters<typeof words>[0]) =>
+      mediaOf(lab.body(offer({ from: "bob", to: "alice", options: words({ addsNone: true, ...some }) })))
+        .crypto;
+    assert.deepEqual(bob({})[0]?.key, used?.key);
+    const [line] = bob({ wantsUnencryptedRtp: false });
+    assert.deepEqual(line?.key, { ...used?.key, encryptsRtp: true });
+  });
+
   test("static keeps suite and key although the offerer's order changed", () => {
     const lab = secureLab();
     const options = { transportProtocol: "RTP/AVP" };
