@@ -11,7 +11,7 @@ import { hearIceOffer, newIce, restartIce } from "./ice-side.ts";
 import { passesThrough } from "./passthrough.ts";
 import type { CallRefusal, MediaOptions } from "./requests.ts";
 import { newSecurity, type SecurityState } from "./security-state.ts";
-import { keepLatestKey, newSdes } from "./srtp-answer.ts";
+import { hearSdesOffer, keepLatestKey, newSdes } from "./srtp-answer.ts";
 import { hasLinesToOffer, linesToOffer, linesToTake } from "./srtp-offer.ts";
 import type { LegState, MediaState } from "./state.ts";
 
@@ -139,9 +139,8 @@ function hearKeys(
   // Where DTLS is to be taken the answer may still say `DTLS=off`.
   if (wanted === "sdes" || (wanted === "dtls" && summary.crypto.length > 0)) {
     security.sdes ??= newSdes();
-    keepLatestKey(security.sdes);
-    security.sdes.offered = linesToTake(summary.crypto, options.sdes);
-    security.sdes.isRanked = options.sdes.offererPreference.length > 0;
+    const { sdes } = options;
+    hearSdesOffer(security.sdes, linesToTake(summary.crypto, sdes), sdes.offererPreference.length > 0);
   } else if (wanted === "dtls" && security.sdes !== undefined) {
     security.sdes.offered = [];
   }
@@ -186,6 +185,7 @@ function tellKeys(
     const sdes = security.sdes ?? newSdes();
     security.sdes = sdes;
     keepLatestKey(sdes);
+    sdes.answers = [];
     if (options.resets) {
       sdes.used = undefined;
       sdes.told = [];
@@ -303,6 +303,7 @@ export function renewTransport(media: MediaState, { random, certificates }: Secu
       used: renewed,
       told: [],
       answered: undefined,
+      answers: [],
       receive: [],
       send: undefined,
     };

@@ -57,6 +57,8 @@ export interface SdesSide {
   used: SdesLine | undefined;
   /** The line we answered this party's last offer with. */
   answered: SdesLine | undefined;
+  /** Those with a key of ours that answers to it had, one a suite: another branch's may have come after. */
+  answers: readonly SdesLine[];
   /** What this party may protect its media with, the latest first. */
   receive: readonly SrtpKey[];
   /** When all of them but the latest go; undefined: there are no others. */

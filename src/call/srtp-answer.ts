@@ -18,6 +18,7 @@ export function newSdes(): SdesSide {
     isAnswered: false,
     used: undefined,
     answered: undefined,
+    answers: [],
     receive: [],
     formerUntilMs: undefined,
     send: undefined,
@@ -60,6 +61,17 @@ function isWeaker(a: SrtpKey, b: SrtpKey): boolean {
   );
 }
 
+/** This party's offer, as far as we would take it. The same again, as to another branch, is no new exchange. */
+export function hearSdesOffer(side: SdesSide, lines: readonly CryptoAttribute[], isRanked: boolean): void {
+  const isSame =
+    lines.length === side.offered.length &&
+    lines.every(({ key }, index) => isSameKey(key, side.offered[index]?.key ?? key));
+  if (!isSame) side.answers = [];
+  keepLatestKey(side);
+  side.offered = lines;
+  side.isRanked = isRanked;
+}
+
 /** This party answered our offer. False when it took no line of it. */
 export function hearSdesAnswer(side: SdesSide, lines: readonly CryptoAttribute[]): boolean {
   const taken = takenLine(side.told, lines);
@@ -98,6 +110,10 @@ export function answerSdes(side: SdesSide, wish: SdesAnswerWish): void {
     isOurs: passed === undefined,
   };
   side.used = side.answered;
+  if (passed === undefined) {
+    const others = side.answers.filter(({ key: { suite } }) => suite !== line.key.suite);
+    side.answers = [side.answered, ...others];
+  }
   // An offer of ours that was not answered until now never will be, and one of its keys may have been in use.
   side.isAnswered = true;
   side.send = side.answered.key;
@@ -129,10 +145,15 @@ function passedKey(line: CryptoAttribute, { options, other }: SdesAnswerWish): S
 }
 
 /** Ours of before. Not what is or was another party's: one key must not protect two versions of a packet. */
-function keptKey({ used }: SdesSide, line: CryptoAttribute, { other }: SdesAnswerWish): SrtpKey | undefined {
-  if (used?.isOurs !== true || used.key.suite !== line.key.suite) return undefined;
-  const isShared = other?.receive.some((key) => isSameMaster(key, used.key)) === true;
-  return isShared ? undefined : used.key;
+function keptKey(
+  { used, answers }: SdesSide,
+  line: CryptoAttribute,
+  { other }: SdesAnswerWish,
+): SrtpKey | undefined {
+  const candidates = used?.isOurs === true ? [used, ...answers] : answers;
+  const kept = candidates.find(({ key }) => key.suite === line.key.suite)?.key;
+  const isShared = kept !== undefined && other?.receive.some((key) => isSameMaster(key, kept)) === true;
+  return isShared ? undefined : kept;
 }
 
 function withUsesOf(key: SrtpKey, { encryptsRtp, encryptsRtcp, authenticatesRtp }: SrtpKey): SrtpKey {

@@ -233,6 +233,25 @@ suite("call: SDES over the life of a call", (test) => {
     assert.ok(talking.security.kind === "sdes" && talking.security.send !== undefined);
   });
 
+  test("a branch that answers again has the key it had, whatever another one answered between", () => {
+    const lab = secureLab();
+    const lines = [line80, cryptoLine(2, "AEAD_AES_128_GCM", 3)];
+    lab.body(offer({ branch: "b1", sdp: secure(lines), options: { transportProtocol: "RTP/AVP" } }));
+    const early = () => mediaOf(lab.body(answer({ branch: "b1", to: "b1" }))).crypto;
+    const first = early();
+    lab.body(offer({ branch: "b2", sdp: secure(lines) }));
+    for (const suite of ["AES_CM_128_HMAC_SHA1_80", "AEAD_AES_128_GCM"]) {
+      const his = cryptoLine(suite === "AEAD_AES_128_GCM" ? 2 : 1, suite, 7);
+      const [between] = mediaOf(lab.body(answer({ branch: "b2", to: "b2", sdp: bobs([his]) }))).crypto;
+      assert.deepEqual(between?.key, keyOf(his), "it passes");
+      assert.deepEqual(early(), first);
+    }
+    // Another offer is another exchange: what was away in the one before does not come back.
+    lab.body(answer({ branch: "b2", to: "b2", sdp: bobs([cryptoLine(1, "AES_CM_128_HMAC_SHA1_80", 7)]) }));
+    lab.body(offer({ to: "b1", sdp: secure([cryptoLine(1, "AES_CM_128_HMAC_SHA1_80", 4)], 2) }));
+    assert.notDeepEqual(early()[0]?.key, first[0]?.key);
+  });
+
   test("hold keeps the keys, and so does media that stays", () => {
     const { lab, toBob } = established();
     const before = lab.settingsOf(portIn(toBob)).security;
