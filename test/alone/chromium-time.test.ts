@@ -3,11 +3,11 @@
  * rtpengine's beside them where it is installed.
  */
 import { existsSync } from "node:fs";
+import { Browser } from "../interop/lab/browser.ts";
+import { type Lab, withLab } from "../interop/lab/lab.ts";
+import { type RelayName, relayName } from "../interop/lab/relay.ts";
+import { WebCalls } from "../interop/lab/web-call.ts";
 import { suite } from "../support/suite.ts";
-import { Browser } from "./lab/browser.ts";
-import { type Lab, withLab } from "./lab/lab.ts";
-import { type RelayName, relayName } from "./lab/relay.ts";
-import { WebCalls } from "./lab/web-call.ts";
 
 const runs = 7;
 const warmUpRuns = 2;

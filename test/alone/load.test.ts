@@ -1,12 +1,20 @@
 /** 200 calls at once and 2,000 in all, of every kind; no packet of an answered call is lost and nothing is left. */
+import * as flow from "../interop/lab/call-flows.ts";
+import {
+  answer,
+  type PlacedCalls,
+  placeCalls,
+  reachedAt,
+  type Side,
+  show,
+  sides,
+} from "../interop/lab/calls.ts";
+import { demand } from "../interop/lab/judge.ts";
+import { kamailioModules, type Lab, withLab } from "../interop/lab/lab.ts";
+import { until } from "../interop/lab/process.ts";
+import { relayLacks } from "../interop/lab/relay.ts";
+import type { Party } from "../interop/lab/sipp.ts";
 import { suite } from "../support/suite.ts";
-import * as flow from "./lab/call-flows.ts";
-import { answer, type PlacedCalls, placeCalls, reachedAt, type Side, show, sides } from "./lab/calls.ts";
-import { demand } from "./lab/judge.ts";
-import { kamailioModules, type Lab, withLab } from "./lab/lab.ts";
-import { until } from "./lab/process.ts";
-import { relayLacks } from "./lab/relay.ts";
-import type { Party } from "./lab/sipp.ts";
 
 const packets = 60;
 const send = { count: packets, intervalMs: 40, whenHeard: false };

@@ -2,13 +2,13 @@
  * Chromium and an endpoint that speaks plain RTP/AVP, each offering, with sound alone and with pictures: every packet
  * arrives both ways, reports pass, and nothing is in clear on the browser's wire.
  */
+import { Browser, type BundlePolicy } from "../interop/lab/browser.ts";
+import { Capture } from "../interop/lab/capture.ts";
+import { type Lab, withLab } from "../interop/lab/lab.ts";
+import { relayName } from "../interop/lab/relay.ts";
+import { type PlainCall, type WebCallPlan, WebCalls } from "../interop/lab/web-call.ts";
+import { demandNone, faultsWithPlain, wireFaults } from "../interop/lab/web-judge.ts";
 import { suite } from "../support/suite.ts";
-import { Browser, type BundlePolicy } from "./lab/browser.ts";
-import { Capture } from "./lab/capture.ts";
-import { type Lab, withLab } from "./lab/lab.ts";
-import { relayName } from "./lab/relay.ts";
-import { type PlainCall, type WebCallPlan, WebCalls } from "./lab/web-call.ts";
-import { demandNone, faultsWithPlain, wireFaults } from "./lab/web-judge.ts";
 
 const talkMs = 3_000;
 const settleMs = 500;

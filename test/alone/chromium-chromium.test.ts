@@ -1,11 +1,11 @@
 /** Two Chromiums with sound and pictures, each through the relay's own ICE and DTLS, with either bundle policy. */
+import { Browser } from "../interop/lab/browser.ts";
+import { Capture } from "../interop/lab/capture.ts";
+import { type Lab, withLab } from "../interop/lab/lab.ts";
+import { relayName } from "../interop/lab/relay.ts";
+import { type PairPlan, WebCalls } from "../interop/lab/web-call.ts";
+import { demandNone, faultsBetween, wireFaults } from "../interop/lab/web-judge.ts";
 import { suite } from "../support/suite.ts";
-import { Browser } from "./lab/browser.ts";
-import { Capture } from "./lab/capture.ts";
-import { type Lab, withLab } from "./lab/lab.ts";
-import { relayName } from "./lab/relay.ts";
-import { type PairPlan, WebCalls } from "./lab/web-call.ts";
-import { demandNone, faultsBetween, wireFaults } from "./lab/web-judge.ts";
 
 const talkMs = 3_000;
 const settleMs = 1_000;

@@ -4,23 +4,23 @@
  * lab's addresses are private, and what is reached without that are our own ports.
  */
 import assert from "node:assert/strict";
-import { suite } from "../support/suite.ts";
-import { Browser, type IceWay } from "./lab/browser.ts";
-import type { Lab } from "./lab/lab.ts";
-import { address } from "./lab/network.ts";
-import { PagePair, sentIn } from "./lab/page-pair.ts";
-import { until } from "./lab/process.ts";
-import { relayName } from "./lab/relay.ts";
+import { Browser, type IceWay } from "../interop/lab/browser.ts";
+import type { Lab } from "../interop/lab/lab.ts";
+import { address } from "../interop/lab/network.ts";
+import { PagePair, sentIn } from "../interop/lab/page-pair.ts";
+import { until } from "../interop/lab/process.ts";
+import { relayName } from "../interop/lab/relay.ts";
 import {
   type TurnLabOptions,
   type TurnServer,
   type TurnUser,
   type TurnWay,
   withTurnLab,
-} from "./lab/turn.ts";
-import { byLabel, wayFaults } from "./lab/turn-judge.ts";
-import { type WebCallPlan, WebCalls } from "./lab/web-call.ts";
-import { demandNone, faultsWithPlain } from "./lab/web-judge.ts";
+} from "../interop/lab/turn.ts";
+import { byLabel, wayFaults } from "../interop/lab/turn-judge.ts";
+import { type WebCallPlan, WebCalls } from "../interop/lab/web-call.ts";
+import { demandNone, faultsWithPlain } from "../interop/lab/web-judge.ts";
+import { suite } from "../support/suite.ts";
 
 const ways: readonly TurnWay[] = ["udp", "tcp", "tls"];
 const connectLimitMs = 15_000;
