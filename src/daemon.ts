@@ -33,6 +33,7 @@ import { type HttpServer, startHttpServer } from "./io/http-server.ts";
 import { machineWarnings, spareDescriptors } from "./io/machine-limits.ts";
 import { systemRandom } from "./io/random.ts";
 import { endpointWords, openRelayDriver, portRangeWords } from "./io/relay-driver.ts";
+import type { RelayDriver } from "./relay/driver.ts";
 import { Relay } from "./relay/relay.ts";
 import { callEndFields, callEndMessage } from "./telemetry/call-end.ts";
 import type { RelayReader } from "./telemetry/call-view.ts";
@@ -210,7 +211,7 @@ class Building {
     sources: SourceLog,
     onEvent: (event: RelayEvent) => void,
   ): Promise<{ relay: Relay; timer: DeadlineTimer; driver: string; turnWorkers: TurnWorkers | undefined }> {
-    const { interfaces, portMin, portMax, tos, workers, io, coalesce, maxSessions } = this.#config;
+    const { interfaces, portMin, portMax, tos, workers, io, coalesce, batchSend, maxSessions } = this.#config;
     const { trustedMedia, settleTimeMs: settleMs, relearnAfterSilenceMs, replayMemoryBytes } = this.#config;
     const pairsPerAddress = Math.floor((portMax - portMin + 1) / 2);
     const addresses = new Set(interfaces.map(({ ip }) => ip)).size;
@@ -232,6 +233,7 @@ class Building {
       relearnAfterSilenceMs: relearnAfterSilenceMs === 0 ? undefined : relearnAfterSilenceMs,
       replayMemoryBytes,
       coalesces: coalesce === "on",
+      batches: batchSend === "on",
       secondSocketsMax: Math.floor(spareDescriptors(maxSessions, turnSockets) / threads),
       turn,
     });
@@ -264,7 +266,6 @@ class Building {
     const timed = certificates === undefined ? [relay, sources] : [relay, sources, certificates];
     timer = new DeadlineTimer(systemClock, timed);
     timer.schedule();
-    const count = driver.links.length;
     const { turnDriver } = driver;
     const turnWorkers =
       turn === undefined || turnDriver === undefined
@@ -273,7 +274,7 @@ class Building {
     return {
       relay,
       timer,
-      driver: `${driver.name}, ${count} worker${count === 1 ? "" : "s"}`,
+      driver: driverText(driver),
       turnWorkers,
     };
   }
@@ -380,6 +381,12 @@ function callOptions(config: Config, secure: SecureMedia): CallOptions {
     onLink: attachedNetworks(),
     certificates: certificatesForCalls(secure),
   };
+}
+
+/** Driver and threads, for banner and log. */
+function driverText({ name, links, sendsBatches }: RelayDriver): string {
+  const workers = `${name}, ${links.length} worker${links.length === 1 ? "" : "s"}`;
+  return sendsBatches ? `${workers} sending in batches` : workers;
 }
 
 /** The subnets of this machine's interfaces. */

@@ -169,6 +169,12 @@ export const schema = {
     default: "on",
     help: "Under load, let packets gather for up to 300 microseconds before they are relayed: half the processor time for a delay nobody hears.",
   }),
+  batchSend: choice({
+    key: "batch-send",
+    words: ["on", "off"],
+    default: "on",
+    help: "With epoll and CAP_NET_RAW, send the packets of many ports in one system call through a raw socket: a fifth less processor time. Without the capability they leave one by one, as with off.",
+  }),
   trustedMedia: list<AddressRange>({
     key: "trusted-media",
     example: "192.0.2.0/24",

@@ -168,6 +168,8 @@ export class TelemetryShell {
       socketsOpen: worker.openSlots,
       heldBytes: worker.heldBytes,
       wakeups: worker.wakeups,
+      batches: worker.batches,
+      batchRefusals: worker.batchRefusals,
       collections: worker.collections,
       collectionMsTotal: worker.collectionMsTotal,
       collectionMsMax: worker.collectionMsMax,

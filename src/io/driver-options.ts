@@ -37,6 +37,8 @@ export interface DriverOptions extends SourceOptions {
   readonly replayMemoryBytes: number;
   /** Pause under load, at most 300 microseconds, so that packets share the cost of a wake-up. */
   readonly coalesces: boolean;
+  /** Send packets of many ports in one call, where the process may (CAP_NET_RAW). */
+  readonly batches: boolean;
   /** Of each worker: second sockets of busy ports, at the cost of a descriptor each. */
   readonly secondSocketsMax: number;
   /** Absent: the workers carry media alone, and there is no memory for more. */

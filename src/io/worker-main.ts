@@ -58,7 +58,7 @@ function makeTurn(setup: WorkerSetup, arena: Arena, media: EpollSockets): TurnPa
   const sockets = new TurnSockets(arena, media, turnListenersMax + turn.relaysMax);
   const worker = new TurnWorker({
     arena: arena.bytes,
-    offset: media.packetOffset,
+    offset: sockets.packetOffset,
     own,
     capacity: turn.capacity,
     relaysMax: turn.relaysMax,
@@ -93,7 +93,13 @@ async function run(setup: WorkerSetup): Promise<void> {
       srtpEngineBytes +
       replayBytes,
   );
-  const sockets = new EpollSockets(arena, setup.capacitySlots, setup.secondSocketsMax);
+  const sockets = new EpollSockets({
+    arena,
+    capacitySlots,
+    secondSocketsMax: setup.secondSocketsMax,
+    batches: setup.batches,
+    worker: setup.counters.worker,
+  });
   const commands = new RingReader(setup.commands, commandWords);
   const events = new RingWriter(setup.events, eventWords);
   const holdBase = arena.reserve(holdStoreBytes);

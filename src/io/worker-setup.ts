@@ -45,6 +45,8 @@ export interface WorkerSetup extends SourceOptions {
   readonly replayMemoryBytes: number;
   /** Pause under load so that packets gather. */
   readonly coalesces: boolean;
+  /** Packets of busy ports leave together; only where the process may open raw sockets. */
+  readonly batches: boolean;
   /** For busy ports; none where there is no epoll. */
   readonly secondSocketsMax: number;
   readonly turn: TurnSetup | undefined;
@@ -59,6 +61,7 @@ export type OwnSetup = SourceOptions &
     | "replayMemoryBytes"
     | "wakeDescriptor"
     | "coalesces"
+    | "batches"
     | "secondSocketsMax"
   > & {
     readonly turn?: TurnOptions | undefined;

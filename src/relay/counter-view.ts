@@ -109,6 +109,9 @@ export interface WorkerStats {
   readonly bytes: number;
   readonly wakeups: number;
   readonly pauses: number;
+  /** Times that packets of many ports left together, and packets that had to leave alone after all. */
+  readonly batches: number;
+  readonly batchRefusals: number;
   readonly heldBytes: number;
   readonly openSlots: number;
   readonly collections: number;
@@ -149,6 +152,8 @@ export function readWorker(record: Float64Array): WorkerStats {
     bytes: record[workerField.bytes]!,
     wakeups: record[workerField.wakeups]!,
     pauses: record[workerField.pauses]!,
+    batches: record[workerField.batches]!,
+    batchRefusals: record[workerField.batchRefusals]!,
     heldBytes: record[workerField.heldBytes]!,
     openSlots: record[workerField.openSlots]!,
     collections: record[workerField.collections]!,

@@ -63,6 +63,9 @@ export const workerField = {
   replayBytes: 24,
   /** Packets that were to be sent again and could not be. */
   replayErrors: 25,
+  /** Times that packets of many ports left together, and packets that then had to leave alone. */
+  batches: 26,
+  batchRefusals: 27,
   reasons: 32,
   size: 32 + reasonCount,
 } as const;

@@ -74,6 +74,8 @@ export interface SrtpAbility {
 
 export interface RelayDriver {
   readonly name: "epoll" | "dgram";
+  /** Packets of busy ports leave in one call. */
+  readonly sendsBatches: boolean;
   /** Known once `start` has resolved. */
   readonly srtp: SrtpAbility;
   readonly capacitySlots: number;

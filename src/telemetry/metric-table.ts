@@ -198,6 +198,20 @@ export const metricTable: readonly Metric[] = [
     read: (now) => perWorker(now, (worker) => worker.wakeups),
   },
   {
+    name: "rtpferry_worker_send_batches_total",
+    type: "counter",
+    labels: ["worker"],
+    help: "Times that packets of many ports left in one call (batch-send).",
+    read: (now) => perWorker(now, (worker) => worker.batches),
+  },
+  {
+    name: "rtpferry_worker_send_batch_refusals_total",
+    type: "counter",
+    labels: ["worker"],
+    help: "Packets that the kernel did not take so, and that were sent by their own sockets.",
+    read: (now) => perWorker(now, (worker) => worker.batchRefusals),
+  },
+  {
     name: "rtpferry_worker_collections_total",
     type: "counter",
     labels: ["worker"],

@@ -68,6 +68,9 @@ export interface WorkerSnapshot {
   /** Of held packets, now. */
   readonly heldBytes: number;
   readonly wakeups: number;
+  /** Times that packets of many ports left in one call, and packets that were not taken so. */
+  readonly batches: number;
+  readonly batchRefusals: number;
   readonly collections: number;
   readonly collectionMsTotal: number;
   readonly collectionMsMax: number;

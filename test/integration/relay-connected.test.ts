@@ -81,6 +81,11 @@ function remotePortsAt(port: number, family: 4 | 6 = 4): readonly number[] {
     .sort((a, b) => a - b);
 }
 
+function socketsFor(arena: Arena, capacitySlots: number): EpollSockets {
+  const worker = new Float64Array(counterSizes(capacitySlots).worker);
+  return new EpollSockets({ arena, capacitySlots, secondSocketsMax: 10_000, batches: false, worker });
+}
+
 const sequencesOf = ({ heard }: Phone): readonly number[] => heard.map((bytes) => bytes.readUInt16BE(2));
 
 class Call {
@@ -308,19 +313,19 @@ suite("connected sockets", (test) => {
 
   test("no error of an earlier packet costs the next one", async () => {
     const arena = new Arena(socketsBytes(2));
-    const sockets = new EpollSockets(arena, 2, 10_000);
+    const sockets = socketsFor(arena, 2);
     const pair = binder.bindPair("127.0.0.1" as never, 42_524, 0);
     assert.ok(pair.ok);
     const phone = await Phone.open("127.0.0.1");
     sockets.adopt(rtp, 1, pair.rtpHandle, false);
     sockets.adopt(rtcp, 1, pair.rtcpHandle, false);
     sockets.setTarget(rtp, 0, 0, 0xffff, 0x7f000001, phone.endpoint.port);
-    for (let each = 0; each < enough; each++) sockets.send(rtp, sockets.packetOffset, 20);
+    for (let each = 0; each < enough; each++) sockets.send(rtp, sockets.batch.offset, 20);
     assert.equal(sockets.takeBusy(), rtp);
-    assert.ok(sockets.connect(rtp));
+    assert.ok(sockets.batchOrConnect(rtp));
     const mayTell = tellProhibited(42_524, phone.endpoint.port);
     const expected = mayTell ? sendCode.sentOnRetry : sendCode.sent;
-    assert.equal(sockets.send(rtp, sockets.packetOffset, 20), expected);
+    assert.equal(sockets.send(rtp, sockets.batch.offset, 20), expected);
     await until(() => phone.heard.length === enough + 1, "all");
     sockets.release(rtp);
     sockets.release(rtcp);
@@ -330,7 +335,7 @@ suite("connected sockets", (test) => {
 
   test("connected anew, it keeps the order of who is still heard from the place before", () => {
     const arena = new Arena(loopBytes + socketsBytes(6));
-    const sockets = new EpollSockets(arena, 6, 10_000);
+    const sockets = socketsFor(arena, 6);
     const [ours, before, now] = [0, 2, 4];
     const portOf = (slot: number): number => 42_530 + slot;
     for (const slot of [ours, before, now]) {
@@ -339,7 +344,7 @@ suite("connected sockets", (test) => {
       assert.ok(sockets.adopt(slot, 1, pair.rtpHandle, false));
       assert.ok(sockets.adopt(slot + 1, 1, pair.rtcpHandle, false));
     }
-    const { packetOffset } = sockets;
+    const packetOffset = sockets.batch.offset;
     const sendMuchTo = (slot: number): void => {
       sockets.setTarget(ours, 0, 0, 0xffff, 0x7f000001, portOf(slot));
       for (let each = 0; each < enough; each++) sockets.send(ours, packetOffset, 20);
@@ -349,7 +354,7 @@ suite("connected sockets", (test) => {
       sockets.sendTo(before, packetOffset, 20, 0, 0, 0xffff, 0x7f000001, portOf(ours));
     };
     sendMuchTo(before);
-    assert.ok(sockets.connect(sockets.takeBusy()));
+    assert.ok(sockets.batchOrConnect(sockets.takeBusy()));
     sendMuchTo(now);
     for (const sequence of [1, 2, 3]) speak(sequence);
     const heard: number[] = [];

@@ -18,6 +18,7 @@ suite("io/relay-driver", (test) => {
           relearnAfterSilenceMs: undefined,
           replayMemoryBytes: 1024 * 1024,
           coalesces: false,
+          batches: false,
           secondSocketsMax: 100,
         });
         assert.equal(driver.name, "dgram");

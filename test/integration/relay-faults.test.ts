@@ -96,6 +96,7 @@ suite("relay faults", (test) => {
         portMin: 42_400,
         portMax: 42_499,
         coalesces: true,
+        batches: false,
       });
       const [a, b] = [await rig.open(4), await rig.open(4)];
       const phones = [await Phone.open("127.0.0.1"), await Phone.open("127.0.0.1")] as const;

@@ -9,6 +9,7 @@ import { EpollSockets, isInet, socketsBytes } from "../../src/io/linux/epoll-soc
 import { socketAddress } from "../../src/io/linux/libc.ts";
 import { TurnBinder } from "../../src/io/linux/turn-binder.ts";
 import { TurnSockets, turnSocketsBytes } from "../../src/io/linux/turn-sockets.ts";
+import { counterSizes } from "../../src/relay/counters.ts";
 import { sendCode } from "../../src/relay/driver.ts";
 import { suite } from "../support/suite.ts";
 
@@ -26,7 +27,13 @@ interface Rig {
 /** Two listeners, one of each family. */
 function open(): Rig {
   const arena = new Arena(socketsBytes(4) + turnSocketsBytes);
-  const media = new EpollSockets(arena, 4, 0);
+  const media = new EpollSockets({
+    arena,
+    capacitySlots: 4,
+    secondSocketsMax: 0,
+    batches: false,
+    worker: new Float64Array(counterSizes(4).worker),
+  });
   const sockets = new TurnSockets(arena, media, turnListenersMax);
   const binder = new TurnBinder(1, 0);
   const ports = [loopback.v4, loopback.v6].map((ip, socket) => {

@@ -71,6 +71,7 @@ class Rig {
       forbiddenTargets: new Int32Array(),
       ownMedia: new Int32Array(),
       coalesces: false,
+      batches: false,
       secondSocketsMax: 100,
       trustedMedia: [],
       settleMs: 3_000,

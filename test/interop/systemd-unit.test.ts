@@ -86,20 +86,28 @@ function start(words: readonly string[], runtimeDirectory: string): ChildProcess
     `--regid=${nobody}`,
     "--clear-groups",
     "--no-new-privs",
-    "--bounding-set=-all",
-    "--inh-caps=-all",
+    `--bounding-set=-all,${capabilities("CapabilityBoundingSet")}`,
+    `--inh-caps=-all,${capabilities("AmbientCapabilities")}`,
+    `--ambient-caps=-all,${capabilities("AmbientCapabilities")}`,
   ];
   const all = ["-m", "sh", "-c", shell, ...rights, ...words];
   return spawn("unshare", all, { stdio: ["ignore", "pipe", "inherit"], env: environment });
 }
 
-async function untilReady(child: ChildProcess): Promise<void> {
+/** As setpriv has them. */
+function capabilities(name: string): string {
+  const words = property(name).split(" ");
+  return words.map((word) => `+${word.replace("CAP_", "").toLowerCase()}`).join(",");
+}
+
+/** What it says when it is up. */
+async function untilReady(child: ChildProcess): Promise<string> {
   let output = "";
-  await new Promise<void>((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     child.once("exit", (code) => reject(new Error(`the unit's command ended with ${code}: ${output}`)));
     child.stdout?.on("data", (chunk: Buffer) => {
       output += chunk.toString();
-      if (output.includes("is up")) resolve();
+      if (output.includes("is up")) resolve(output);
     });
   });
 }
@@ -132,7 +140,7 @@ suite("systemd unit", (test) => {
         ];
         writeFileSync(configFile, `${lines.join("\n")}\nctl = "none"\n`, { mode: 0o644 });
         const child = start(command(install(folder), configFile), folder);
-        await untilReady(child);
+        assert.match(await untilReady(child), /sending in batches/, "the one capability is there");
         return { stop: async () => void exits.push(await stop(child)) };
       };
       const told: string[] = [];

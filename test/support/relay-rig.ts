@@ -39,6 +39,8 @@ export interface RigOptions {
   readonly portMax?: number;
   readonly forbiddenTargets?: readonly Endpoint[];
   readonly coalesces?: boolean;
+  /** Send in batches, which takes CAP_NET_RAW. */
+  readonly batches?: boolean;
   readonly workers?: number;
   /** What an operator says about sources. */
   readonly sources?: Partial<SourceOptions>;
@@ -76,6 +78,7 @@ export class RelayRig {
         portMax,
       ),
       coalesces: options.coalesces ?? false,
+      batches: options.batches ?? false,
       secondSocketsMax: 100,
       trustedMedia: [],
       settleMs: 3_000,

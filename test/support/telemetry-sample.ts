@@ -203,6 +203,8 @@ export function snapshot(): TelemetrySnapshot {
         socketsOpen: 20,
         heldBytes: 344,
         wakeups: 1_200,
+        batches: 800,
+        batchRefusals: 3,
         collections: 2,
         collectionMsTotal: 1.5,
         collectionMsMax: 0.9,

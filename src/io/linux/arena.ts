@@ -9,6 +9,8 @@ export class Arena implements PacketMemory {
   readonly memory: WasmMemory;
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  /** The same as words. One object for all who read them: each would be one more line in the cache. */
+  readonly words: Int32Array;
   /** Address of offset 0. */
   readonly address: number;
   #used = 0;
@@ -18,6 +20,7 @@ export class Arena implements PacketMemory {
     this.memory = memory;
     this.bytes = bytes;
     this.view = new DataView(memory.buffer);
+    this.words = new Int32Array(memory.buffer);
     this.address = addressOf(memory.buffer);
   }
 

@@ -18,6 +18,7 @@ import { RingReader, RingWriter } from "../ring.ts";
 import { makeWorkerSetup, type WorkerSetup } from "../worker-setup.ts";
 import { Arena } from "./arena.ts";
 import { close, errno, errnoName, eventfd, write } from "./libc.ts";
+import { mayBatch } from "./send-batch.ts";
 import { SocketBinder } from "./sockets.ts";
 import { TurnBinder } from "./turn-binder.ts";
 
@@ -151,6 +152,7 @@ class EpollWorker implements WorkerLink {
 
 export class EpollDriver implements RelayDriver {
   readonly name = "epoll";
+  readonly sendsBatches: boolean;
   readonly capacitySlots: number;
   readonly links: readonly EpollWorker[];
   readonly turnDriver: TurnDriver | undefined;
@@ -158,7 +160,9 @@ export class EpollDriver implements RelayDriver {
 
   constructor(options: DriverOptions) {
     this.capacitySlots = options.capacitySlots;
-    this.links = Array.from({ length: options.workers }, () => new EpollWorker(options));
+    const batches = options.batches && mayBatch();
+    this.sendsBatches = batches;
+    this.links = Array.from({ length: options.workers }, () => new EpollWorker({ ...options, batches }));
     this.turnDriver = options.turn === undefined ? undefined : this.#makeTurn(options.turn.tos);
   }
 

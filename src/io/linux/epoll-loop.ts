@@ -29,6 +29,7 @@ import {
   socketAddress,
   usleep,
 } from "./libc.ts";
+import type { SendBatch } from "./send-batch.ts";
 import { type TurnPart, TurnReceiver } from "./turn-receiver.ts";
 import { socketOfEpollName } from "./turn-sockets.ts";
 
@@ -67,7 +68,7 @@ export interface LoopParts {
 export const loopBytes = eventsMax * epoll.eventBytes + datagramReaderBytes + 256;
 
 /** Entries of the numbers given to calls. */
-const boxed = { events: 1, packet: 2, time: 3, now: 4 } as const;
+const boxed = { events: 1, time: 2, now: 3 } as const;
 
 export class EpollLoop {
   readonly #parts: LoopParts;
@@ -78,6 +79,7 @@ export class EpollLoop {
   readonly #time: number;
   readonly #boxed: BoxedNumbers;
   readonly #coalescer: Coalescer;
+  readonly #batch: SendBatch;
   #isWoken = false;
   #nextSecondMs = 0;
 
@@ -90,9 +92,11 @@ export class EpollLoop {
     this.#turn =
       parts.turn === undefined ? undefined : new TurnReceiver(parts.turn, this.#reader, arena.view);
     this.#time = arena.reserve(16);
-    const offsets = [this.#events, parts.sockets.packetOffset, this.#time];
+    const offsets = [this.#events, this.#time];
     this.#boxed = [null, ...offsets.map((offset) => arena.address + offset), 0];
     this.#coalescer = new Coalescer(parts.coalesces);
+    this.#batch = parts.sockets.batch;
+    parts.sockets.onUnsent = (slot) => parts.core.forwarder.countLateFailure(slot);
     if (!parts.sockets.watch(parts.wakeDescriptor, wakeSlot, 0)) {
       throw new Error(`epoll_ctl: ${errnoName(errno())}`);
     }
@@ -131,6 +135,7 @@ export class EpollLoop {
     let isStopped = core.drainCommands(this.#parts.commands, nowMs);
     this.#parts.turn?.worker.drain(nowMs);
     for (let index = 0; index < ready; index++) this.#handleEvent(index, readsMax, this.#boxed[boxed.now]!);
+    this.#batch.send();
     this.#parts.turn?.worker.sendPosts();
     // What was written between that look and the acknowledgement of a wake-up asks for no other wake-up.
     if (this.#isWoken && !isStopped) {
@@ -138,7 +143,7 @@ export class EpollLoop {
       this.#parts.turn?.worker.drain(nowMs);
     }
     if (isStopped) this.#parts.turn?.worker.closeAll();
-    else this.#connectBusy(nowMs);
+    else this.#speedUpBusy(nowMs);
     core.tick(nowMs);
     this.#tellMain(isStopped);
     if (nowMs >= this.#nextSecondMs) {
@@ -176,17 +181,18 @@ export class EpollLoop {
     }
   }
 
-  /** Second sockets for slots that have become busy, a few a turn. */
-  #connectBusy(nowMs: number): void {
+  /** Batches, or second sockets, for slots that have become busy, a few a turn. */
+  #speedUpBusy(nowMs: number): void {
     const { sockets } = this.#parts;
     for (let count = 0; count < connectsPerTurn; count++) {
       const slot = sockets.takeBusy();
-      if (slot < 0) return;
+      if (slot < 0) break;
       // From now on the place it was connected to so far is heard at the first socket.
       const second = sockets.seconds[slot]!;
       if (second !== 0) this.#readOut(slot, second, nowMs);
-      if (sockets.connect(slot)) this.#readOut(slot, sockets.descriptors[slot]!, nowMs);
+      if (sockets.batchOrConnect(slot)) this.#readOut(slot, sockets.descriptors[slot]!, nowMs);
     }
+    this.#batch.send();
   }
 
   /** Reads what has come to a socket of the slot before later packets come to the other one. */
@@ -206,9 +212,10 @@ export class EpollLoop {
   /** Reads one datagram, the `reads`-th of this report; false when there was none. */
   #receive(slot: number, fd: number, reads: number, nowMs: number): boolean {
     const view = this.#view;
-    const { sockets, core } = this.#parts;
+    const { core } = this.#parts;
+    const batch = this.#batch;
     const { source } = this.#reader;
-    const sizeBytes = this.#reader.read(fd, this.#boxed[boxed.packet]!);
+    const sizeBytes = this.#reader.read(fd, batch.address);
     if (sizeBytes < 0) {
       // After the first read: the queue is empty. Else a pending ICMP error or a datagram with a bad checksum: the
       // socket is as good as before.
@@ -228,7 +235,7 @@ export class EpollLoop {
       facts.ip2 = view.getInt32(source + socketAddress.inet6Ip + 8);
       facts.ip3 = view.getInt32(source + socketAddress.inet6Ip + 12);
     }
-    core.forwarder.receive(slot, sockets.packetOffset, sizeBytes, nowMs);
+    core.forwarder.receive(slot, batch.offset, sizeBytes, nowMs);
     return true;
   }
 

@@ -1,8 +1,8 @@
 /**
- * A worker's sockets on Linux: descriptors in an epoll set, one prepared target address per slot. A busy slot has two
- * (`connected-sockets.ts`); the set names the second one by its slot and `secondBit`.
+ * A worker's sockets on Linux: descriptors in an epoll set, one prepared target address per slot. Packets of a busy slot
+ * leave together with others' (`send-batch.ts`), or it has a second socket (`connected-sockets.ts`); the set names that one
+ * by its slot and `secondBit`.
  */
-import { jumboSizeBytesMax, packetHeadroomBytes, packetTailroomBytes } from "../../core/limits.ts";
 import { type SocketPort, sendCode } from "../../relay/driver.ts";
 import type { Arena } from "./arena.ts";
 import { ConnectedSockets } from "./connected-sockets.ts";
@@ -19,13 +19,25 @@ import {
   sendto,
   socketAddress,
 } from "./libc.ts";
+import { SendBatch, sendBatchBytes } from "./send-batch.ts";
 import { isOfFamily, writeSocketAddress } from "./sockets.ts";
 
 /** Entries of the numbers given to calls. */
-const boxed = { packet: 1, target: 2, event: 3 } as const;
+const boxed = { target: 1, event: 2 } as const;
 
 /** Of the number under which the epoll set knows a slot's second socket. */
 export const secondBit = 1 << 30;
+
+export interface SocketsParts {
+  readonly arena: Arena;
+  readonly capacitySlots: number;
+  /** Second sockets at once. */
+  readonly secondSocketsMax: number;
+  /** Packets of busy ports leave together, where the process may open raw sockets. */
+  readonly batches: boolean;
+  /** The worker's own counters. */
+  readonly worker: Float64Array;
+}
 
 export class EpollSockets implements SocketPort {
   readonly epoll: number;
@@ -34,8 +46,10 @@ export class EpollSockets implements SocketPort {
   /** The same of second sockets. */
   readonly seconds: Int32Array;
   readonly #arena: Arena;
-  /** Where in the arena the loop receives; sending from there is the common case. */
-  readonly packetOffset: number;
+  /** Has the place that the loop receives into; sending from there is the common case. */
+  readonly batch: SendBatch;
+  /** Told of a slot whose packet waited with others and could not be sent. */
+  onUnsent: (slot: number) => void = () => undefined;
   readonly #boxed: BoxedNumbers;
   readonly #event: number;
   readonly #target: number;
@@ -46,20 +60,27 @@ export class EpollSockets implements SocketPort {
   /** Of those. */
   readonly #current: Int32Array;
 
-  /** `secondsMax`: second sockets at once. */
-  constructor(arena: Arena, capacitySlots: number, secondsMax: number) {
+  constructor({ arena, capacitySlots, secondSocketsMax, batches, worker }: SocketsParts) {
     this.#arena = arena;
-    this.packetOffset =
-      arena.reserve(packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes) + packetHeadroomBytes;
+    this.batch = new SendBatch({
+      arena,
+      capacitySlots,
+      isOn: batches,
+      worker,
+      sendAlone: (slot, offset, sizeBytes) => {
+        const code = this.#sendNow(slot, arena.address + offset, sizeBytes);
+        if (code > sendCode.sentOnRetry) this.onUnsent(slot);
+      },
+    });
     this.#event = arena.reserve(epoll.eventBytes);
     this.#target = arena.reserve(socketAddress.slotBytes);
-    const offsets = [this.packetOffset, this.#target, this.#event];
+    const offsets = [this.#target, this.#event];
     this.#boxed = [null, ...offsets.map((offset) => arena.address + offset)];
     this.#targets = arena.reserve(capacitySlots * socketAddress.slotBytes);
     this.descriptors = new Int32Array(capacitySlots);
     this.#isV6 = new Uint8Array(capacitySlots);
     this.#generations = new Int32Array(capacitySlots);
-    this.#connected = new ConnectedSockets(capacitySlots, secondsMax);
+    this.#connected = new ConnectedSockets(capacitySlots, secondSocketsMax);
     this.seconds = this.#connected.descriptors;
     this.#current = this.#connected.current;
     this.epoll = epollCreate(epoll.cloexec);
@@ -68,6 +89,7 @@ export class EpollSockets implements SocketPort {
 
   /** The end: every socket has been released. */
   close(): void {
+    this.batch.closeAll();
     close(this.epoll);
   }
 
@@ -92,21 +114,45 @@ export class EpollSockets implements SocketPort {
 
   /** Closing a descriptor takes it out of the epoll set. */
   release(slot: number): void {
+    this.batch.close(slot);
     this.#connected.release(slot);
     close(this.descriptors[slot]!);
     this.descriptors[slot] = 0;
   }
 
-  /** A slot that is to have a second socket (`connect`), or -1. */
+  /** A slot that is to send faster (`batchOrConnect`), or -1. */
   takeBusy(): number {
     return this.#connected.takeDue();
   }
 
   /**
-   * Connects a second socket to where the slot sends; it sends from now on. False: the slot goes on without. What came
-   * to the first socket has to be read before the next wait, or later packets would overtake it.
+   * The slot's packets leave with others' from now on. Where that cannot be a second socket is connected to where the slot
+   * sends, and sends: true. Then what came to the first socket has to be read before the next wait, or later packets would
+   * overtake it.
    */
-  connect(slot: number): boolean {
+  batchOrConnect(slot: number): boolean {
+    // One that has a batch and is busy all the same sends packets that are too large for it.
+    if (this.batch.has(slot) || !this.batch.open(slot, this.descriptors[slot]!)) return this.#connect(slot);
+    this.#connected.leave(slot);
+    this.#tellTarget(slot);
+    return false;
+  }
+
+  /** The batch learns where the slot sends already. */
+  #tellTarget(slot: number): void {
+    const { view } = this.#arena;
+    const at = this.#targets + slot * socketAddress.slotBytes;
+    const port = view.getUint16(at + socketAddress.port);
+    if (isInet(view, at)) {
+      this.batch.setTarget(slot, 0, 0, 0xffff, view.getInt32(at + socketAddress.inetIp), port);
+      return;
+    }
+    const ip = at + socketAddress.inet6Ip;
+    const [ip0, ip1, ip2, ip3] = [0, 4, 8, 12].map((offset) => view.getInt32(ip + offset));
+    this.batch.setTarget(slot, ip0!, ip1!, ip2!, ip3!, port);
+  }
+
+  #connect(slot: number): boolean {
     const isV6 = this.#isV6[slot] === 1;
     const target = this.#arena.address + this.#targets + slot * socketAddress.slotBytes;
     const made = this.#connected.connect(slot, this.descriptors[slot]!, isV6, target, addressBytes(isV6));
@@ -126,12 +172,20 @@ export class EpollSockets implements SocketPort {
     if (isSameAddress(view, this.#target, at, sizeBytes)) return true;
     copyAddress(view, this.#target, at, sizeBytes);
     this.#connected.leave(slot);
+    this.batch.setTarget(slot, ip0, ip1, ip2, ip3, port);
     return true;
   }
 
   send(slot: number, offset: number, sizeBytes: number): number {
-    const { view, address } = this.#arena;
-    const packet = offset === this.packetOffset ? this.#boxed[boxed.packet]! : address + offset;
+    const { batch } = this;
+    const packet = offset === batch.offset ? batch.address : this.#arena.address + offset;
+    if (batch.has(slot) && batch.add(slot, offset, sizeBytes)) return sendCode.sent;
+    return this.#sendNow(slot, packet, sizeBytes);
+  }
+
+  /** By the slot's own socket. `packet`: its address. */
+  #sendNow(slot: number, packet: number, sizeBytes: number): number {
+    const { view } = this.#arena;
     const second = this.#current[slot]!;
     if (second !== 0) {
       if (sendto(second, packet, sizeBytes, sendFlags, 0, 0) >= 0) return sendCode.sent;
@@ -159,6 +213,8 @@ export class EpollSockets implements SocketPort {
   ): number {
     const isV6 = this.#isV6[slot] === 1;
     if (!isOfFamily(isV6, ip0, ip1, ip2)) return sendCode.failed;
+    // In the order in which they came.
+    if (this.batch.has(slot)) this.batch.send();
     const { view, address } = this.#arena;
     const targetBytes = writeSocketAddress(view, this.#target, isV6, ip0, ip1, ip2, ip3, port);
     const fd = this.descriptors[slot]!;
@@ -184,13 +240,7 @@ export class EpollSockets implements SocketPort {
 
 /** Bytes of the arena `EpollSockets` needs. */
 export function socketsBytes(capacitySlots: number): number {
-  return (
-    capacitySlots * socketAddress.slotBytes +
-    packetHeadroomBytes +
-    jumboSizeBytesMax +
-    packetTailroomBytes +
-    256
-  );
+  return capacitySlots * socketAddress.slotBytes + sendBatchBytes + 256;
 }
 
 function addressBytes(isV6: boolean): number {

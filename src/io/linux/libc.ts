@@ -66,6 +66,7 @@ export const error = {
   EAGAIN: 11,
   ENFILE: 23,
   EMFILE: 24,
+  EMSGSIZE: 90,
   EADDRINUSE: 98,
   EADDRNOTAVAIL: 99,
   ENOBUFS: 105,
@@ -79,17 +80,27 @@ export function errnoName(code: number): string {
 }
 
 export const addressFamily = { inet: 2, inet6: 10 } as const;
-export const socketType = { datagram: 2, nonblock: 0x800, cloexec: 0x80000 } as const;
+export const socketType = { datagram: 2, raw: 3, nonblock: 0x800, cloexec: 0x80000 } as const;
 export const messageFlag = { dontwait: 0x40, trunc: 0x20, nosignal: 0x4000 } as const;
+/** IPPROTO_RAW: whoever sends writes the headers, and nothing is received. */
+export const protocolRaw = 255;
 export const clockMonotonic = 1;
 /** F_DUPFD_CLOEXEC (linux/fcntl.h). */
 export const duplicateCommand = 1030;
 
 /** Levels and names for setsockopt (asm-generic/socket.h, linux/in.h, linux/in6.h). */
 export const option = {
-  socket: { level: 1, reuseAddress: 2, receiveBuffer: 8, reusePort: 15, receiveBufferForce: 33 },
-  ip: { level: 0, tos: 1, mtuDiscover: 10 },
-  ipv6: { level: 41, mtuDiscover: 23, v6only: 26, trafficClass: 67 },
+  socket: {
+    level: 1,
+    reuseAddress: 2,
+    sendBuffer: 7,
+    receiveBuffer: 8,
+    reusePort: 15,
+    sendBufferForce: 32,
+    receiveBufferForce: 33,
+  },
+  ip: { level: 0, tos: 1, timeToLive: 2, mtuDiscover: 10 },
+  ipv6: { level: 41, unicastHops: 16, mtuDiscover: 23, v6only: 26, trafficClass: 67 },
   /** IP_PMTUDISC_DONT: fragment when needed, as a relay must. */
   mtuDiscoverOff: 0,
   /** IP_PMTUDISC_DO: in one piece or not at all. */

@@ -12,15 +12,21 @@ import { type BoxedNumbers, recvmmsg, sendmmsg, socketAddress } from "./libc.ts"
 import { writeSocketAddress } from "./sockets.ts";
 
 /** struct mmsghdr and struct iovec, the same on x64 and arm64 (bits/socket.h, bits/types/struct_iovec.h). */
-const header = { nameBytes: 8, vector: 16, vectorCount: 24, messageBytes: 56, bytes: 64 } as const;
-const vector = { sizeBytes: 8, bytes: 16 } as const;
+export const messageHeader = {
+  nameBytes: 8,
+  vector: 16,
+  vectorCount: 24,
+  messageBytes: 56,
+  bytes: 64,
+} as const;
+export const messageVector = { sizeBytes: 8, bytes: 16 } as const;
 
 const placeBytes = 64 * Math.ceil((packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes) / 64);
 const beyond31Bits = 2 ** 32;
 
 /** Bytes of the arena a vector needs. */
 export function messageVectorBytes(count: number): number {
-  return count * (placeBytes + header.bytes + vector.bytes + socketAddress.slotBytes) + 3 * 64;
+  return count * (placeBytes + messageHeader.bytes + messageVector.bytes + socketAddress.slotBytes) + 3 * 64;
 }
 
 export class MessageVector {
@@ -45,17 +51,17 @@ export class MessageVector {
     this.#arena = arena;
     this.#view = arena.view;
     this.firstOffset = arena.reserve(count * placeBytes) + packetHeadroomBytes;
-    this.#headers = arena.reserve(count * header.bytes);
-    this.#vectors = arena.reserve(count * vector.bytes);
+    this.#headers = arena.reserve(count * messageHeader.bytes);
+    this.#vectors = arena.reserve(count * messageVector.bytes);
     this.#names = arena.reserve(count * socketAddress.slotBytes);
     for (let index = 0; index < count; index++) {
-      const at = this.#headers + index * header.bytes;
+      const at = this.#headers + index * messageHeader.bytes;
       this.#boxedHeaders.push(arena.address + at);
       this.#boxedPlaces.push(arena.address + this.offsetOf(index));
       this.#writeAddress(at, this.nameAt(index));
-      this.#view.setUint32(at + header.nameBytes, socketAddress.slotBytes, true);
-      this.#writeAddress(at + header.vector, this.#vectors + index * vector.bytes);
-      this.#view.setUint32(at + header.vectorCount, 1, true);
+      this.#view.setUint32(at + messageHeader.nameBytes, socketAddress.slotBytes, true);
+      this.#writeAddress(at + messageHeader.vector, this.#vectors + index * messageVector.bytes);
+      this.#view.setUint32(at + messageHeader.vectorCount, 1, true);
       this.#writeBytes(index, this.offsetOf(index), jumboSizeBytesMax);
     }
   }
@@ -77,7 +83,7 @@ export class MessageVector {
   /** Reads as many datagrams as there are and have room: their number, or -1 with the reason in errno. */
   receive(fd: number): number {
     for (let index = 0; index < this.#written; index++) {
-      const at = this.#headers + index * header.bytes + header.nameBytes;
+      const at = this.#headers + index * messageHeader.bytes + messageHeader.nameBytes;
       this.#view.setUint32(at, socketAddress.slotBytes, true);
     }
     const received = recvmmsg(fd, this.#boxedHeaders[1]!, this.count, receiveFlags, 0);
@@ -87,7 +93,10 @@ export class MessageVector {
 
   /** What was received, or sent: above `jumboSizeBytesMax` its end is missing. */
   sizeOf(index: number): number {
-    return this.#view.getUint32(this.#headers + index * header.bytes + header.messageBytes, true);
+    return this.#view.getUint32(
+      this.#headers + index * messageHeader.bytes + messageHeader.messageBytes,
+      true,
+    );
   }
 
   /** Makes ready what is to be sent: bytes of the arena, and where they go. */
@@ -102,7 +111,11 @@ export class MessageVector {
     const at = this.nameAt(index);
     const [ip0, ip1, ip2, ip3] = [target[0]!, target[1]!, target[2]!, target[3]!];
     const nameBytes = writeSocketAddress(this.#view, at, isV6, ip0, ip1, ip2, ip3, port);
-    this.#view.setUint32(this.#headers + index * header.bytes + header.nameBytes, nameBytes, true);
+    this.#view.setUint32(
+      this.#headers + index * messageHeader.bytes + messageHeader.nameBytes,
+      nameBytes,
+      true,
+    );
     this.#writeBytes(index, offset, sizeBytes);
   }
 
@@ -112,9 +125,9 @@ export class MessageVector {
   }
 
   #writeBytes(index: number, offset: number, sizeBytes: number): void {
-    const at = this.#vectors + index * vector.bytes;
+    const at = this.#vectors + index * messageVector.bytes;
     this.#writeAddress(at, offset);
-    this.#view.setUint32(at + vector.sizeBytes, sizeBytes, true);
+    this.#view.setUint32(at + messageVector.sizeBytes, sizeBytes, true);
   }
 
   /** In halves: one number of 64 bits would be an object. */

@@ -36,7 +36,8 @@ function bind(prototype: string): OpenSslCall {
   return call;
 }
 
-const remembered = 4_096;
+/** More than the places that packets are received in take together. */
+const remembered = 32_768;
 
 /**
  * Addresses of an arena's offsets, as numbers that are boxed once (`BoxedNumbers` in libc.ts) although offsets change
@@ -52,7 +53,7 @@ export class ArenaAddresses {
     for (let index = 0; index < remembered; index++) this.#boxed.push(0);
   }
 
-  /** Allocates nothing for an offset that was asked for before, unless 4,096 bytes further another was since. */
+  /** Allocates nothing for an offset that was asked for before, unless 32 KB further another was since. */
   of(offset: number): number {
     const at = offset & (remembered - 1);
     if (this.#offsets[at] !== offset) {

@@ -16,6 +16,7 @@ import {
   socketAddress,
   socketType,
 } from "./libc.ts";
+import type { PacketOrigin } from "./packet-headers.ts";
 
 /** Half a second of 4 Mbit/s video; the kernel's default loses packets while a worker pauses. */
 export const receiveBufferBytes = 256 * 1024;
@@ -67,9 +68,9 @@ export class SocketCalls {
   }
 
   /** The same, by family. */
-  openOf(isV6: boolean, type: number): number {
+  openOf(isV6: boolean, type: number, protocol = 0): number {
     const domain = isV6 ? addressFamily.inet6 : addressFamily.inet;
-    const fd = socket(domain, type | socketType.nonblock | socketType.cloexec, 0);
+    const fd = socket(domain, type | socketType.nonblock | socketType.cloexec, protocol);
     if (fd < 0) return -errno();
     if (isV6) this.set(fd, option.ipv6.level, option.ipv6.v6only, 1);
     return fd;
@@ -107,6 +108,27 @@ export class SocketCalls {
     const code = errno();
     close(fd);
     return -code;
+  }
+
+  /** What packets carry that leave by a bound socket; undefined if the system does not tell. */
+  originOf(fd: number): PacketOrigin | undefined {
+    const { view, address } = this.#arena;
+    view.setInt32(this.#valueBytes, socketAddress.slotBytes, true);
+    if (getsockname(fd, address + this.#address, address + this.#valueBytes) !== 0) return undefined;
+    const at = this.#address;
+    const isV6 = view.getUint16(at, true) === addressFamily.inet6;
+    const port = view.getUint16(at + socketAddress.port);
+    if (isV6) {
+      const first = at + socketAddress.inet6Ip;
+      const ip = Int32Array.from([0, 4, 8, 12], (offset) => view.getInt32(first + offset));
+      const { level, trafficClass, unicastHops } = option.ipv6;
+      const hopLimit = this.get(fd, level, unicastHops);
+      return { isV6, ip, port, trafficClass: this.get(fd, level, trafficClass), hopLimit };
+    }
+    const ip = Int32Array.of(0, 0, 0xffff, view.getInt32(at + socketAddress.inetIp));
+    const { level, tos, timeToLive } = option.ip;
+    const hopLimit = this.get(fd, level, timeToLive);
+    return { isV6, ip, port, trafficClass: this.get(fd, level, tos), hopLimit };
   }
 
   /** The port a socket has, or 0 if the system does not tell. */

@@ -1,6 +1,12 @@
 /** A worker's TURN sockets on Linux: in the epoll set of its media sockets, under negative numbers. */
 
-import { turnPostsMax, turnReadsPerTurnMax } from "../../core/limits.ts";
+import {
+  jumboSizeBytesMax,
+  packetHeadroomBytes,
+  packetTailroomBytes,
+  turnPostsMax,
+  turnReadsPerTurnMax,
+} from "../../core/limits.ts";
 import { sendCode } from "../../relay/driver.ts";
 import type { TurnSocketPort } from "../../relay/turn/turn-driver.ts";
 import type { Arena } from "./arena.ts";
@@ -23,6 +29,7 @@ import { PacketAddresses } from "./packet-addresses.ts";
 import { isOfFamily, writeSocketAddress } from "./sockets.ts";
 
 const boxed = { target: 1, value: 2 } as const;
+const packetBytes = packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes;
 
 /** How the epoll set names a TURN socket; media slots are 0 and above, the wake-up is -1. */
 export function epollNameOf(socket: number): number {
@@ -46,6 +53,8 @@ export class TurnSockets implements TurnSocketPort {
   readonly inbox: MessageVector;
   /** A relay's datagram is read into this, behind those that wait there to leave by the listeners. */
   readonly outbox: MessageVector;
+  /** Where in the arena main's datagrams are put. */
+  readonly packetOffset: number;
   readonly #postedBy = new Int32Array(turnPostsMax);
   readonly #fromInbox: PacketAddresses;
   readonly #fromElsewhere: PacketAddresses;
@@ -60,9 +69,10 @@ export class TurnSockets implements TurnSocketPort {
     this.#boxed = [null, arena.address + this.#target, arena.address + this.#value];
     this.inbox = new MessageVector(arena, turnReadsPerTurnMax);
     this.outbox = new MessageVector(arena, turnPostsMax);
+    this.packetOffset = arena.reserve(packetBytes) + packetHeadroomBytes;
     this.#fromInbox = new PacketAddresses(arena.address, this.inbox);
     this.#fromElsewhere = new PacketAddresses(arena.address, {
-      firstOffset: media.packetOffset,
+      firstOffset: this.packetOffset,
       strideBytes: 0,
       count: 1,
     });
@@ -183,4 +193,4 @@ export class TurnSockets implements TurnSocketPort {
 
 /** Bytes of the arena `TurnSockets` needs. */
 export const turnSocketsBytes =
-  256 + messageVectorBytes(turnReadsPerTurnMax) + messageVectorBytes(turnPostsMax);
+  256 + packetBytes + messageVectorBytes(turnReadsPerTurnMax) + messageVectorBytes(turnPostsMax);

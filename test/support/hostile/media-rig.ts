@@ -176,6 +176,7 @@ const replayBase = Math.ceil((engineBase + scratchBytes) / 64) * 64;
 
 export class MediaRig implements RelayDriver {
   readonly name = "dgram";
+  readonly sendsBatches = false;
   readonly srtp = { engine: undefined, faults: [] };
   readonly capacitySlots = capacitySlots;
   readonly links: readonly WorkerLink[];
@@ -203,6 +204,7 @@ export class MediaRig implements RelayDriver {
       relearnAfterSilenceMs: undefined,
       replayMemoryBytes,
       coalesces: false,
+      batches: false,
       secondSocketsMax: 0,
     };
     const setup = makeWorkerSetup(capacitySlots, own);

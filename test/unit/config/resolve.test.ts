@@ -53,6 +53,7 @@ suite("config/resolve", (test) => {
       workers: 0,
       io: "auto",
       coalesce: "on",
+      batchSend: "on",
       trustedMedia: [],
       signallingProxies: [],
       settleTimeMs: 3_000,

@@ -35,6 +35,7 @@ const capacitySlots = 64;
 /** A driver whose sockets are numbers and whose worker is the test itself. */
 export class FakeDriver implements RelayDriver {
   readonly name = "dgram";
+  readonly sendsBatches = false;
   readonly srtp = { engine: undefined, faults: [] };
   readonly capacitySlots = capacitySlots;
   readonly binds: BindRequest[] = [];

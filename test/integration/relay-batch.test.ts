@@ -1,0 +1,215 @@
+/** Packets of busy ports that leave in one call; nobody must notice. Without CAP_NET_RAW nothing here can be tested. */
+import assert from "node:assert/strict";
+import type { Endpoint } from "../../src/core/address.ts";
+import { Arena } from "../../src/io/linux/arena.ts";
+import { EpollSockets, socketsBytes } from "../../src/io/linux/epoll-sockets.ts";
+import { protocolRaw, socketType } from "../../src/io/linux/libc.ts";
+import { PacketHeaders, type PacketOrigin } from "../../src/io/linux/packet-headers.ts";
+import { RawRoute, rawRouteBytes } from "../../src/io/linux/raw-route.ts";
+import { mayBatch } from "../../src/io/linux/send-batch.ts";
+import { SocketBinder, SocketCalls } from "../../src/io/linux/sockets.ts";
+import { counterSizes, workerField } from "../../src/relay/counters.ts";
+import { sendCode } from "../../src/relay/driver.ts";
+import { Phone, RelayRig, rtpPacket, settingsAt, until } from "../support/relay-rig.ts";
+import { suite } from "../support/suite.ts";
+
+/** Packets to one place after which a port is surely busy. */
+const enough = 40;
+const loopback = { 4: "127.0.0.1", 6: "::1" } as const;
+const [loopback4, loopback4Words] = [0x7f000001, 0xffff];
+const binder = new SocketBinder();
+
+const sequencesOf = ({ heard }: Phone): readonly number[] => heard.map((bytes) => bytes.readUInt16BE(2));
+const oneTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A call whose parties are in these families. */
+async function startCall(
+  rig: RelayRig,
+  families: readonly [4 | 6, 4 | 6],
+): Promise<{ readonly phones: readonly [Phone, Phone]; readonly ports: readonly [Endpoint, Endpoint] }> {
+  const phones = [await Phone.open(loopback[families[0]]), await Phone.open(loopback[families[1]])] as const;
+  const pairs = [await rig.open(families[0]), await rig.open(families[1])] as const;
+  for (const [side, { endpoint }] of phones.entries()) {
+    const peer = pairs[1 - side]!.pair;
+    rig.configure(
+      pairs[side]!.pair,
+      settingsAt(endpoint, { ...endpoint, port: endpoint.port + 1 }, { peer }),
+    );
+  }
+  return { phones, ports: [pairs[0].local.rtp, pairs[1].local.rtp] };
+}
+
+/** One slot's sockets, made busy towards a phone, and a batch for it. */
+async function busySlot(port: number): Promise<{
+  readonly sockets: EpollSockets;
+  readonly arena: Arena;
+  readonly phone: Phone;
+  readonly worker: Float64Array;
+  /** Puts a packet where the next is read to, and sends it. */
+  readonly send: (sequence: number, sizeBytes?: number) => number;
+}> {
+  const arena = new Arena(socketsBytes(2));
+  const worker = new Float64Array(counterSizes(2).worker);
+  const sockets = new EpollSockets({ arena, capacitySlots: 2, secondSocketsMax: 0, batches: true, worker });
+  const pair = binder.bindPair("127.0.0.1" as never, port, 184);
+  assert.ok(pair.ok);
+  const phone = await Phone.open("127.0.0.1");
+  sockets.adopt(0, 1, pair.rtpHandle, false);
+  sockets.adopt(1, 1, pair.rtcpHandle, false);
+  sockets.setTarget(0, 0, 0, loopback4Words, loopback4, phone.endpoint.port);
+  const send = (sequence: number, sizeBytes = 172): number => {
+    arena.bytes.set(rtpPacket(7, sequence, sizeBytes - 12), sockets.batch.offset);
+    return sockets.send(0, sockets.batch.offset, sizeBytes);
+  };
+  for (let each = 1; each <= enough; each++) send(each);
+  assert.equal(sockets.takeBusy(), 0);
+  assert.equal(sockets.batchOrConnect(0), false, "no second socket");
+  assert.ok(sockets.batch.has(0));
+  await until(() => phone.heard.length === enough, "what came before");
+  phone.heard.length = 0;
+  return { sockets, arena, phone, worker, send };
+}
+
+function end({ sockets, phone }: Awaited<ReturnType<typeof busySlot>>): void {
+  for (const slot of [0, 1]) sockets.release(slot);
+  sockets.close();
+  phone.close();
+}
+
+suite("relay: packets that leave together", (test) => {
+  if (!mayBatch()) return;
+
+  for (const families of [
+    [4, 4],
+    [6, 6],
+    [4, 6],
+  ] as const) {
+    test(`everything arrives, in order, from the same port, IPv${families.join(" to IPv")}`, async () => {
+      const rig = await RelayRig.start({ driver: "epoll", batches: true });
+      const { phones, ports } = await startCall(rig, families);
+      let sequence = 0;
+      // One at a time until both ports are busy, then many at once.
+      for (const burst of [...Array<number>(2 * enough).fill(1), 5, 16, 17, 40, 1]) {
+        for (let each = 0; each < burst; each++) {
+          sequence++;
+          await phones[0].send(rtpPacket(7, sequence), ports[0]);
+          await phones[1].send(rtpPacket(9, sequence), ports[1]);
+        }
+        await pause(1);
+      }
+      await until(() => phones.every(({ heard }) => heard.length >= sequence), "all");
+      for (const [side, phone] of phones.entries()) {
+        assert.deepEqual(sequencesOf(phone), oneTo(sequence));
+        assert.deepEqual(
+          phone.heard.at(-1),
+          rtpPacket(side === 0 ? 9 : 7, sequence),
+          "not a byte is another",
+        );
+        assert.ok(phone.sources.every(({ port }) => port === ports[side]!.port));
+      }
+      const [stats] = rig.relay.stats().workers;
+      assert.ok(stats!.batches > enough, "they left together");
+      assert.equal(stats!.batchRefusals, 0);
+      await rig.relay.stop();
+      assert.deepEqual(rig.faults, []);
+      for (const phone of phones) phone.close();
+    });
+  }
+
+  test("packets wait until they are sent; the seventeenth sends those before it", async () => {
+    const rig = await busySlot(42_540);
+    for (const each of oneTo(15)) assert.equal(rig.send(each), sendCode.sent);
+    await pause(20);
+    assert.equal(rig.phone.heard.length, 0);
+    rig.send(16);
+    await until(() => rig.phone.heard.length === 16, "a full batch");
+    rig.send(17);
+    rig.sockets.batch.send();
+    await until(() => rig.phone.heard.length === 17, "the rest");
+    assert.deepEqual(sequencesOf(rig.phone), oneTo(17));
+    assert.equal(rig.worker[workerField.batches], 2);
+    end(rig);
+  });
+
+  test("what waits goes where it was to go, also when the port sends elsewhere or closes", async () => {
+    const rig = await busySlot(42_542);
+    const other = await Phone.open("127.0.0.1");
+    rig.send(1);
+    rig.sockets.setTarget(0, 0, 0, loopback4Words, loopback4, other.endpoint.port);
+    rig.send(2);
+    rig.sockets.release(0);
+    await until(() => rig.phone.heard.length === 1 && other.heard.length === 1, "both");
+    assert.deepEqual(sequencesOf(rig.phone), [1]);
+    assert.deepEqual(sequencesOf(other), [2]);
+    rig.sockets.release(1);
+    rig.sockets.close();
+    for (const phone of [rig.phone, other]) phone.close();
+  });
+
+  test("what cannot wait leaves behind what waits: packets from elsewhere, large ones, those to another place", async () => {
+    const rig = await busySlot(42_544);
+    const { sockets, arena, phone } = rig;
+    const kept = arena.bytes.length - 4_096;
+    const next = async (count: number): Promise<void> => {
+      await until(() => phone.heard.length === count, `${count} packets`);
+    };
+    rig.send(1);
+    arena.bytes.set(rtpPacket(7, 2), kept);
+    assert.equal(sockets.send(0, kept, 172), sendCode.sent);
+    await next(2);
+    rig.send(3);
+    assert.equal(rig.send(4, 5_000), sendCode.sent);
+    await next(4);
+    assert.equal(phone.heard[3]!.length, 5_000);
+    rig.send(5);
+    arena.bytes.set(rtpPacket(7, 6), kept);
+    sockets.sendTo(0, kept, 172, 0, 0, loopback4Words, loopback4, phone.endpoint.port);
+    await next(6);
+    assert.deepEqual(sequencesOf(phone), oneTo(6));
+    end(rig);
+  });
+
+  test("what a raw socket does not take is handed back, in order; what was too large is not tried again", async () => {
+    const phone = await Phone.open("127.0.0.1");
+    const arena = new Arena(4 * 65_536);
+    const offset = arena.reserve(rawRouteBytes(4));
+    const ip = Int32Array.of(0, 0, loopback4Words, loopback4);
+    const origin: PacketOrigin = { isV6: false, ip, port: 42_546, trafficClass: 0, hopLimit: 64 };
+    const headers = new PacketHeaders(arena.words, 1);
+    headers.open(0, origin, 0);
+    headers.setTarget(0, 0, 0, loopback4Words, loopback4, phone.endpoint.port);
+    const send = (fd: number, sizes: readonly number[]): { route: RawRoute; refused: number[][] } => {
+      const route = new RawRoute(fd, origin, { arena, offset, entries: 4 }, 70_000);
+      const refused: number[][] = [];
+      for (const [index, sizeBytes] of sizes.entries()) {
+        headers.write(0, 8_192 + 64 * index, sizeBytes);
+        route.add(0, 8_192 + 64 * index, sizeBytes);
+      }
+      assert.equal(
+        route.send((...packet) => refused.push(packet)),
+        refused.length,
+      );
+      return { route, refused };
+    };
+    const noSocket = send(-1, [20, 24]).refused;
+    assert.deepEqual(noSocket, [
+      [0, 8_192, 20],
+      [0, 8_256, 24],
+    ]);
+    const { route, refused } = send(
+      new SocketCalls().openOf(false, socketType.raw, protocolRaw),
+      [20, 66_000, 24],
+    );
+    assert.deepEqual(refused, [[0, 8_256, 66_000]]);
+    assert.equal(route.takes(65_999), true);
+    assert.equal(route.takes(66_000), false);
+    await until(() => phone.heard.length === 2, "the others");
+    assert.deepEqual(
+      phone.heard.map(({ length }) => length),
+      [20, 24],
+    );
+    route.close();
+    phone.close();
+  });
+});
