@@ -1,9 +1,10 @@
 /** Packets of busy ports that leave in one call; nobody must notice. Without CAP_NET_RAW nothing here can be tested. */
 import assert from "node:assert/strict";
+import { fstatSync, readdirSync, readFileSync, type Stats } from "node:fs";
 import type { Endpoint } from "../../src/core/address.ts";
 import { Arena } from "../../src/io/linux/arena.ts";
 import { EpollSockets, socketsBytes } from "../../src/io/linux/epoll-sockets.ts";
-import { protocolRaw, socketType } from "../../src/io/linux/libc.ts";
+import { close, protocolRaw, socketType } from "../../src/io/linux/libc.ts";
 import { PacketHeaders, type PacketOrigin } from "../../src/io/linux/packet-headers.ts";
 import { RawRoute, rawRouteBytes } from "../../src/io/linux/raw-route.ts";
 import { mayBatch } from "../../src/io/linux/send-batch.ts";
@@ -69,6 +70,25 @@ async function busySlot(port: number): Promise<{
   await until(() => phone.heard.length === enough, "what came before");
   phone.heard.length = 0;
   return { sockets, arena, phone, worker, send };
+}
+
+/** Descriptors of this process's raw sockets. */
+function rawSockets(): readonly number[] {
+  const inodes = readFileSync("/proc/self/net/raw", "utf8");
+  return readdirSync("/proc/self/fd").flatMap((name) => {
+    const fd = Number(name);
+    // The folder itself was open while it was read.
+    const stats = fstatOf(fd);
+    return stats?.isSocket() === true && inodes.includes(` ${stats.ino} `) ? fd : [];
+  });
+}
+
+function fstatOf(fd: number): Stats | undefined {
+  try {
+    return fstatSync(fd);
+  } catch {
+    return undefined;
+  }
 }
 
 function end({ sockets, phone }: Awaited<ReturnType<typeof busySlot>>): void {
@@ -145,6 +165,21 @@ suite("relay: packets that leave together", (test) => {
     rig.sockets.release(1);
     rig.sockets.close();
     for (const phone of [rig.phone, other]) phone.close();
+  });
+
+  test("so does what the raw socket then refuses", async () => {
+    const rig = await busySlot(42_550);
+    const other = await Phone.open("127.0.0.1");
+    rig.send(1);
+    for (const fd of rawSockets()) close(fd);
+    rig.sockets.setTarget(0, 0, 0, loopback4Words, loopback4, other.endpoint.port);
+    rig.send(2);
+    rig.sockets.batch.send();
+    await until(() => rig.phone.heard.length + other.heard.length === 2, "both");
+    assert.deepEqual([sequencesOf(rig.phone), sequencesOf(other)], [[1], [2]]);
+    assert.equal(rig.worker[workerField.batchRefusals], 2);
+    other.close();
+    end(rig);
   });
 
   test("what cannot wait leaves behind what waits: packets from elsewhere, large ones, those to another place", async () => {

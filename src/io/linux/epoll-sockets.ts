@@ -166,6 +166,8 @@ export class EpollSockets implements SocketPort {
   setTarget(slot: number, ip0: number, ip1: number, ip2: number, ip3: number, port: number): boolean {
     const isV6 = this.#isV6[slot] === 1;
     if (!isOfFamily(isV6, ip0, ip1, ip2)) return false;
+    // What waits leaves first: should no raw socket take it, it goes by the slot's own to where that sends.
+    if (this.batch.has(slot)) this.batch.send();
     const { view } = this.#arena;
     const at = this.#targets + slot * socketAddress.slotBytes;
     const sizeBytes = writeSocketAddress(view, this.#target, isV6, ip0, ip1, ip2, ip3, port);

@@ -92,7 +92,7 @@ export class SendBatch {
     return this.#isOn && this.#headers.bytesOf(slot) !== 0;
   }
 
-  /** Where the slot's packets go, words as of `ipToWords`. What waits goes where it was to go. */
+  /** Where the slot's packets go, words as of `ipToWords`; nothing of the slot waits. */
   setTarget(slot: number, ip0: number, ip1: number, ip2: number, ip3: number, port: number): void {
     if (this.has(slot)) this.#headers.setTarget(slot, ip0, ip1, ip2, ip3, port);
   }
