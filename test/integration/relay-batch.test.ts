@@ -247,4 +247,27 @@ suite("relay: packets that leave together", (test) => {
     route.close();
     phone.close();
   });
+
+  test("of several that are too large the smallest tells what is taken", async () => {
+    const arena = new Arena(4 * 65_536);
+    const offset = arena.reserve(rawRouteBytes(4));
+    const ip = Int32Array.of(0, 0, loopback4Words, loopback4);
+    const origin: PacketOrigin = { isV6: false, ip, port: 42_548, trafficClass: 0, hopLimit: 64 };
+    const headers = new PacketHeaders(arena.words, 1);
+    headers.open(0, origin, 0);
+    headers.setTarget(0, 0, 0, loopback4Words, loopback4, 9);
+    const fd = new SocketCalls().openOf(false, socketType.raw, protocolRaw);
+    const route = new RawRoute(fd, origin, { arena, offset, entries: 4 }, 70_000);
+    for (const sizeBytes of [66_000, 67_000]) {
+      headers.write(0, 8_192, sizeBytes);
+      route.add(0, 8_192, sizeBytes);
+    }
+    assert.equal(
+      route.send(() => undefined),
+      2,
+    );
+    assert.equal(route.takes(65_999), true);
+    assert.equal(route.takes(66_000), false);
+    route.close();
+  });
 });

@@ -104,7 +104,7 @@ export class RawRoute {
     const words = this.#words;
     const vector = (this.#vectors + entry * messageVector.bytes) >> 2;
     const sizeBytes = words[vector + (messageVector.sizeBytes >> 2)]! - this.#headers.bytes;
-    if (code === error.EMSGSIZE) this.#sizeMax = sizeBytes - 1;
+    if (code === error.EMSGSIZE) this.#sizeMax = Math.min(this.#sizeMax, sizeBytes - 1);
     const slot = words[((this.#names + entry * socketAddress.slotBytes) >> 2) + slotWord]!;
     // The lower halves of addresses tell how far it lies from the arena's beginning.
     const from = (words[vector]! - this.#arena.address) | 0;
