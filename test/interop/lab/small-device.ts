@@ -1,6 +1,6 @@
 /**
- * Run in a network of its own whose loopback device takes 600 bytes: a call through a relay that sends in batches, some of
- * whose packets are larger. Prints what arrived, as JSON.
+ * Run in a network of its own whose loopback device takes 600 bytes: a call through a relay that sends in batches, in which
+ * some packets of one party are larger. Prints what arrived, as JSON.
  */
 import { Phone, RelayRig, rtpPacket, settingsAt, until } from "../../support/relay-rig.ts";
 
@@ -19,7 +19,10 @@ async function speak(packets: number, isLarge: (each: number) => boolean): Promi
   for (let each = 0; each < packets; each++) {
     sequence++;
     for (const [side, phone] of phones.entries()) {
-      await phone.send(rtpPacket(7 + side, sequence, isLarge(each) ? large : 160), pairs[side]!.local.rtp);
+      await phone.send(
+        rtpPacket(7 + side, sequence, side === 0 && isLarge(each) ? large : 160),
+        pairs[side]!.local.rtp,
+      );
     }
     if (each % 4 === 3) await new Promise((resolve) => setTimeout(resolve, 2));
   }
