@@ -137,7 +137,10 @@ async function run(setup: WorkerSetup): Promise<void> {
     wakeDescriptor: setup.wakeDescriptor,
     coalesces: setup.coalesces,
     wakeMain: () => parentPort?.postMessage(undefined),
-    everySecond: () => collections.fold(),
+    everySecond: () => {
+      collections.fold();
+      sockets.batch.lookForAddresses();
+    },
   });
   // Tells main that this worker reads its sockets from now on, and what it has for SRTP.
   parentPort?.postMessage(ability);

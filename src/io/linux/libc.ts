@@ -82,7 +82,7 @@ export function errnoName(code: number): string {
 export const addressFamily = { inet: 2, inet6: 10 } as const;
 export const socketType = { datagram: 2, raw: 3, nonblock: 0x800, cloexec: 0x80000 } as const;
 export const messageFlag = { dontwait: 0x40, trunc: 0x20, nosignal: 0x4000 } as const;
-/** IPPROTO_RAW: whoever sends writes the headers, and nothing is received. */
+/** IPPROTO_RAW: whoever sends writes the headers. What is received is of protocol 255, which nobody speaks. */
 export const protocolRaw = 255;
 export const clockMonotonic = 1;
 /** F_DUPFD_CLOEXEC (linux/fcntl.h). */

@@ -4,6 +4,7 @@ import { sendFlags } from "./datagram-flags.ts";
 import { addressFamily, type BoxedNumbers, close, errno, error, sendmmsg, socketAddress } from "./libc.ts";
 import { messageHeader, messageVector } from "./message-vector.ts";
 import { inet6Headers, inetHeaders, type PacketOrigin } from "./packet-headers.ts";
+import type { SocketCalls } from "./sockets.ts";
 
 const beyond32Bits = 2 ** 32;
 
@@ -38,6 +39,7 @@ export class RawRoute {
   #count = 0;
   /** The largest that is not known to be more than the network device takes. */
   #sizeMax: number;
+  #hasAddress = true;
 
   /** `fd`: a raw socket bound to the origin's address, which writes no headers of its own. */
   constructor(fd: number, origin: PacketOrigin, { arena, offset, entries }: RouteMemory, sizeMax: number) {
@@ -63,7 +65,15 @@ export class RawRoute {
   }
 
   takes(sizeBytes: number): boolean {
-    return sizeBytes <= this.#sizeMax;
+    return this.#hasAddress && sizeBytes <= this.#sizeMax;
+  }
+
+  /**
+   * Takes packets while the machine has the origin's address. The kernel does not mind here, as it does where it writes
+   * headers: without this an address that has moved to another machine would go on sending from this one.
+   */
+  lookForAddress(calls: SocketCalls): void {
+    this.#hasAddress = calls.hasAddress(this.#origin);
   }
 
   /** The packet at `offset`, whose headers lie in front of it, leaves with the next `send`. No allocation. */

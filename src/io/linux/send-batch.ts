@@ -137,6 +137,11 @@ export class SendBatch {
     worker[workerField.batches]!++;
   }
 
+  /** Now and then, off the packet path: ports whose address the machine has no more send by their own sockets. */
+  lookForAddresses(): void {
+    for (const route of this.#routes) route.lookForAddress(this.#calls);
+  }
+
   /** The end. */
   closeAll(): void {
     for (const route of this.#routes.splice(0)) route.close();
@@ -150,7 +155,9 @@ export class SendBatch {
     if (raw < 0) return -1;
     const { arena } = this.#parts;
     const offset = this.#routesOffset + this.#routes.length * rawRouteBytes(placesMax);
-    this.#routes.push(new RawRoute(raw, origin, { arena, offset, entries: placesMax }, packetSizeBytesMax));
+    const route = new RawRoute(raw, origin, { arena, offset, entries: placesMax }, packetSizeBytesMax);
+    route.lookForAddress(this.#calls);
+    this.#routes.push(route);
     return this.#routes.length - 1;
   }
 
@@ -159,7 +166,9 @@ export class SendBatch {
     const calls = this.#calls;
     const raw = calls.openOf(isV6, socketType.raw, protocolRaw);
     if (raw < 0) return raw;
-    const { level, sendBuffer, sendBufferForce } = option.socket;
+    const { level, sendBuffer, sendBufferForce, receiveBuffer } = option.socket;
+    // Packets of protocol 255 come here, and nobody reads them: as few as can be are kept.
+    calls.set(raw, level, receiveBuffer, 0);
     calls.set(raw, level, sendBuffer, sendBufferBytes);
     calls.set(raw, level, sendBufferForce, sendBufferBytes);
     if (isV6) calls.set(raw, option.ipv6.level, option.ipv6.trafficClass, trafficClass);

@@ -6,11 +6,13 @@ import {
   addressFamily,
   bind,
   close,
+  connect,
   errno,
   error,
   getsockname,
   getsockopt,
   option,
+  protocolRaw,
   setsockopt,
   socket,
   socketAddress,
@@ -129,6 +131,22 @@ export class SocketCalls {
     const { level, tos, timeToLive } = option.ip;
     const hopLimit = this.get(fd, level, timeToLive);
     return { isV6, ip, port, trafficClass: this.get(fd, level, tos), hopLimit };
+  }
+
+  /**
+   * Whether packets may come from that address now. With net.ipv4.ip_nonlocal_bind one that the machine has not can be
+   * bound to, but then there is no way to connect from. Of a raw socket, which takes no port.
+   */
+  hasAddress({ isV6, ip }: PacketOrigin): boolean {
+    const fd = this.openOf(isV6, socketType.raw, protocolRaw);
+    if (fd < 0) return false;
+    const { view, address } = this.#arena;
+    const [ip0, ip1, ip2, ip3] = [ip[0]!, ip[1]!, ip[2]!, ip[3]!];
+    const size = writeSocketAddress(view, this.#address, isV6, ip0, ip1, ip2, ip3, 0);
+    const own = address + this.#address;
+    const isThere = bind(fd, own, size) === 0 && connect(fd, own, size) === 0;
+    close(fd);
+    return isThere;
   }
 
   /** The port a socket has, or 0 if the system does not tell. */
