@@ -22,7 +22,7 @@ import type { PacketInHand } from "./packet-in-hand.ts";
 import { PacketReader, sourceBytes } from "./packet-reader.ts";
 import type { Protection } from "./protection.ts";
 import { reason } from "./reasons.ts";
-import { type Sender, sealedFlag } from "./sender.ts";
+import { reasonOfFailure, type Sender, sealedFlag } from "./sender.ts";
 import type { SentMarks } from "./sent-marks.ts";
 import { guardedFlags, pairFlag, type Slots } from "./slots.ts";
 import { StreamCounts } from "./stream-counts.ts";
@@ -114,9 +114,9 @@ export class Forwarder {
     this.#count(code);
   }
 
-  /** A send that seemed to work and did not, for drivers that learn of it later. */
-  countLateFailure(slot: number): void {
-    this.#sender.countUnsent(slot, reason.sendFailed);
+  /** A send that seemed to work and did not, for drivers that learn of it later. `code`: of `sendCode`. */
+  countLateFailure(slot: number, code: number): void {
+    this.#sender.countUnsent(slot, reasonOfFailure(code));
   }
 
   /** What is held for the candidate goes out, oldest first; what came before `sinceMs` is dropped. */

@@ -220,7 +220,7 @@ export class Sender {
   #countFailure(counted: number, code: number): number {
     this.#counters.sockets[socketAt(counted) + socketField.errorsOut]!++;
     if (code >= refusal) return code - refusal;
-    return code === sendCode.queueFull ? reason.sendQueueFull : reason.sendFailed;
+    return reasonOfFailure(code);
   }
 
   /** As it goes over the wire; a code of `sendCode`, or a reason above `refusal`. */
@@ -260,6 +260,11 @@ export class Sender {
   #count(code: number): void {
     this.#counters.worker[workerField.reasons + code]!++;
   }
+}
+
+/** Of a code of `sendCode` that says that nothing was sent. */
+export function reasonOfFailure(code: number): number {
+  return code === sendCode.queueFull ? reason.sendQueueFull : reason.sendFailed;
 }
 
 /** 1 for what leaves from the RTCP socket. Data goes from port to port. */

@@ -14,7 +14,7 @@ import type {
   SrtpAbility,
   WorkerLink,
 } from "../../relay/driver.ts";
-import { commandWords, eventWords } from "../../relay/driver.ts";
+import { commandWords, eventWords, sendCode } from "../../relay/driver.ts";
 import { holdStoreBytes } from "../../relay/hold-store.ts";
 import { packetHashKeyWords } from "../../relay/packet-hash.ts";
 import { packetWords } from "../../relay/packet-records.ts";
@@ -82,7 +82,7 @@ export class DgramDriver implements RelayDriver {
       arena: this.#arena,
       capacitySlots: options.capacitySlots,
       onDatagram: (slot, data, source) => this.#guard(() => this.#receive(slot, data, source)),
-      onSendFailure: (slot) => this.#core.forwarder.countLateFailure(slot),
+      onSendFailure: (slot) => this.#core.forwarder.countLateFailure(slot, sendCode.failed),
     });
     this.#core = new WorkerCore({
       capacitySlots: options.capacitySlots,

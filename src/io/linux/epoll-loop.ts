@@ -96,7 +96,7 @@ export class EpollLoop {
     this.#boxed = [null, ...offsets.map((offset) => arena.address + offset), 0];
     this.#coalescer = new Coalescer(parts.coalesces);
     this.#batch = parts.sockets.batch;
-    parts.sockets.onUnsent = (slot) => parts.core.forwarder.countLateFailure(slot);
+    parts.sockets.onUnsent = (slot, code) => parts.core.forwarder.countLateFailure(slot, code);
     if (!parts.sockets.watch(parts.wakeDescriptor, wakeSlot, 0)) {
       throw new Error(`epoll_ctl: ${errnoName(errno())}`);
     }

@@ -48,8 +48,8 @@ export class EpollSockets implements SocketPort {
   readonly #arena: Arena;
   /** Has the place that the loop receives into; sending from there is the common case. */
   readonly batch: SendBatch;
-  /** Told of a slot whose packet waited with others and could not be sent. */
-  onUnsent: (slot: number) => void = () => undefined;
+  /** Told of a slot whose packet waited with others and could not be sent, with the code of `sendCode`. */
+  onUnsent: (slot: number, code: number) => void = () => undefined;
   readonly #boxed: BoxedNumbers;
   readonly #event: number;
   readonly #target: number;
@@ -69,7 +69,7 @@ export class EpollSockets implements SocketPort {
       worker,
       sendAlone: (slot, offset, sizeBytes) => {
         const code = this.#sendNow(slot, arena.address + offset, sizeBytes);
-        if (code > sendCode.sentOnRetry) this.onUnsent(slot);
+        if (code > sendCode.sentOnRetry) this.onUnsent(slot, code);
       },
     });
     this.#event = arena.reserve(epoll.eventBytes);

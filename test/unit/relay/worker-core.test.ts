@@ -169,6 +169,14 @@ suite("relay worker core", (test) => {
     assert.equal(readPair(rig.counters, 0, rig.capacitySlots).rtp.packetsIn, 3);
   });
 
+  test("a send that turns out to have failed later keeps its reason", () => {
+    const rig = facing();
+    rig.core.forwarder.countLateFailure(2, sendCode.queueFull);
+    rig.core.forwarder.countLateFailure(2, sendCode.failed);
+    assert.deepEqual(reasons(rig), { sendQueueFull: 1, sendFailed: 1 });
+    assert.equal(readPair(rig.counters, 2, rig.capacitySlots).rtp.errorsOut, 2);
+  });
+
   test("held packets go out in order with the time they came", () => {
     const rig = facing();
     rig.policy.next = verdict.hold;
