@@ -173,7 +173,7 @@ export const schema = {
     key: "batch-send",
     words: ["on", "off"],
     default: "on",
-    help: "With epoll and CAP_NET_RAW, send the packets of many ports in one system call through a raw socket: a fifth less processor time. Without the capability they leave one by one, as with off.",
+    help: "With epoll and CAP_NET_RAW, send the packets of many ports in one system call through a raw socket: a fifth less processor time. Without the capability they leave one by one, as with off. Routing rules and IPsec policies that name UDP or its ports do not see packets of a raw socket: where there are any, off.",
   }),
   trustedMedia: list<AddressRange>({
     key: "trusted-media",
