@@ -2,6 +2,12 @@
 import assert from "node:assert/strict";
 import { fstatSync, readdirSync, readFileSync, type Stats } from "node:fs";
 import type { Endpoint } from "../../src/core/address.ts";
+import {
+  jumboSizeBytesMax,
+  packetHeadroomBytes,
+  packetSizeBytesMax,
+  packetTailroomBytes,
+} from "../../src/core/limits.ts";
 import { Arena } from "../../src/io/linux/arena.ts";
 import { EpollSockets, socketsBytes } from "../../src/io/linux/epoll-sockets.ts";
 import { close, protocolRaw, socketType } from "../../src/io/linux/libc.ts";
@@ -149,6 +155,25 @@ suite("relay: packets that leave together", (test) => {
     await until(() => rig.phone.heard.length === 17, "the rest");
     assert.deepEqual(sequencesOf(rig.phone), oneTo(17));
     assert.equal(rig.worker[workerField.batches], 2);
+    end(rig);
+  });
+
+  test("what waits stays as it was, whatever is read and enciphered behind it", async () => {
+    const rig = await busySlot(42_552);
+    const { arena, sockets, phone } = rig;
+    const sizes = Array.from({ length: 16 }, (_, index) => packetSizeBytesMax - index);
+    for (const [index, sizeBytes] of sizes.entries()) {
+      const from = sockets.batch.offset - packetHeadroomBytes;
+      // A jumbo datagram that went nowhere, with all the room a packet may take around it.
+      arena.bytes.fill(0xaa, from, sockets.batch.offset + jumboSizeBytesMax + packetTailroomBytes);
+      rig.send(index, sizeBytes);
+    }
+    await until(() => phone.heard.length === sizes.length, "a full batch");
+    for (const [index, sizeBytes] of sizes.entries()) {
+      assert.deepEqual(phone.heard[index], rtpPacket(7, index, sizeBytes - 12));
+    }
+    assert.equal(rig.worker[workerField.batches], 1);
+    assert.equal(rig.worker[workerField.batchRefusals], 0);
     end(rig);
   });
 
