@@ -18,7 +18,14 @@ import {
 } from "./scenarios.ts";
 import { type TurnName, turnAllocations, turnCost } from "./turn.ts";
 
-const relays: readonly RelayName[] = ["rtpferry", "rtpferry, no coalescing", "rtpengine"];
+const allRelays: readonly RelayName[] = [
+  "rtpferry",
+  "rtpferry, no coalescing",
+  "rtpferry, no capability",
+  "rtpferry, neither",
+  "rtpengine",
+];
+const threeRelays: readonly RelayName[] = ["rtpferry", "rtpferry, no coalescing", "rtpengine"];
 const twoRelays: readonly RelayName[] = ["rtpferry", "rtpengine"];
 const turnServers: readonly TurnName[] = ["rtpferry", "rtpferry, no coalescing", "coturn"];
 const full: Effort = { rounds: 7, secondsPerRound: 4, lossFreeSeconds: 10, pairs: 3_000 };
@@ -39,8 +46,8 @@ function print(table: Table): void {
 type Scenario = (links: LinkAddresses, effort: Effort) => Table | Promise<Table>;
 
 const scenarios: Readonly<Record<string, Scenario>> = {
-  cpu: (links, effort) => cpuAndLatency(relays, links, effort),
-  loss: (links, effort) => lossFreeRate(relays, links, effort),
+  cpu: (links, effort) => cpuAndLatency(allRelays, links, effort),
+  loss: (links, effort) => lossFreeRate(threeRelays, links, effort),
   calls: (links, effort) => cpuByCalls(twoRelays, links, { ...effort, rounds: Math.ceil(effort.rounds / 2) }),
   srtp160: (links, effort) =>
     srtpCost(twoRelays, links, { ...effort, rounds: Math.ceil(effort.rounds / 2) }, 160),

@@ -7,7 +7,12 @@ import { fileURLToPath } from "node:url";
 import { spawnPinned } from "./child.ts";
 import { benchNet } from "./net.ts";
 
-export type RelayName = "rtpferry" | "rtpferry, no coalescing" | "rtpengine";
+export type RelayName =
+  | "rtpferry"
+  | "rtpferry, no coalescing"
+  | "rtpferry, no capability"
+  | "rtpferry, neither"
+  | "rtpengine";
 
 const relayCore = 1;
 const readyTimeoutMs = 10_000;
@@ -18,6 +23,8 @@ const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const commands: Readonly<Record<RelayName, readonly string[]>> = {
   rtpferry: rtpferryCommand([]),
   "rtpferry, no coalescing": rtpferryCommand(["--coalesce", "off"]),
+  "rtpferry, no capability": rtpferryCommand(["--batch-send", "off"]),
+  "rtpferry, neither": rtpferryCommand(["--batch-send", "off", "--coalesce", "off"]),
   rtpengine: [
     "rtpengine",
     "--config-file=none",

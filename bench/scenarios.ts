@@ -45,6 +45,8 @@ const handshakeWarmUpRounds = 10;
  */
 const warmUpRounds = 5;
 const warmUpPairs = 1_000;
+/** Of media, for the same reason. */
+const steadyWarmUpSeconds = 2;
 
 const us = (ns: number): string => (ns / 1000).toFixed(2);
 
@@ -75,7 +77,9 @@ async function steadyLoad(
   const lab = await Lab.open(relay, links);
   try {
     await lab.setup(calls, shape);
-    return await lab.load(shape.payloadBytes === undefined ? steadyRate : secureRate, seconds);
+    const rate = shape.payloadBytes === undefined ? steadyRate : secureRate;
+    await lab.load(rate, steadyWarmUpSeconds);
+    return await lab.load(rate, seconds);
   } finally {
     await lab.close();
   }
