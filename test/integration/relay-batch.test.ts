@@ -143,6 +143,13 @@ suite("relay: packets that leave together", (test) => {
     });
   }
 
+  test("the raw socket goes with the last port that sends by it, and comes with the next", async () => {
+    const descriptors = (): number => readdirSync("/proc/self/fd").length;
+    const before = descriptors();
+    for (const port of [42_548, 42_548]) end(await busySlot(port));
+    await until(() => descriptors() === before, "as many as before");
+  });
+
   test("packets wait until they are sent; the seventeenth sends those before it", async () => {
     const rig = await busySlot(42_540);
     for (const each of oneTo(15)) assert.equal(rig.send(each), sendCode.sent);

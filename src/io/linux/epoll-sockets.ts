@@ -89,7 +89,6 @@ export class EpollSockets implements SocketPort {
 
   /** The end: every socket has been released. */
   close(): void {
-    this.batch.closeAll();
     close(this.epoll);
   }
 

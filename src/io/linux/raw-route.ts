@@ -27,6 +27,8 @@ export function rawRouteBytes(entries: number): number {
 }
 
 export class RawRoute {
+  /** Slots whose packets leave here; without any it is to be closed. */
+  users = 0;
   readonly #fd: number;
   readonly #origin: PacketOrigin;
   readonly #arena: Arena;

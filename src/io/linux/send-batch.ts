@@ -58,7 +58,8 @@ export class SendBatch {
   readonly #first: number;
   readonly #addresses: BoxedNumbers = [null];
   readonly #headers: PacketHeaders;
-  readonly #routes: RawRoute[] = [];
+  /** With holes where nobody sends from any more. */
+  readonly #routes: (RawRoute | undefined)[] = [];
   readonly #routesOffset: number;
   readonly #calls = new SocketCalls();
   #count = 0;
@@ -82,9 +83,11 @@ export class SendBatch {
   open(slot: number, fd: number): boolean {
     if (!this.#isOn) return false;
     const origin = this.#calls.originOf(fd);
-    const route = origin === undefined ? -1 : this.#routeOf(origin, fd);
-    if (origin === undefined || route < 0) return false;
-    this.#headers.open(slot, origin, route);
+    const index = origin === undefined ? -1 : this.#routeOf(origin, fd);
+    const route = this.#routes[index];
+    if (origin === undefined || route === undefined) return false;
+    route.users++;
+    this.#headers.open(slot, origin, index);
     return true;
   }
 
@@ -101,7 +104,13 @@ export class SendBatch {
   close(slot: number): void {
     if (!this.has(slot)) return;
     this.send();
+    const index = this.#headers.routeOf(slot);
     this.#headers.close(slot);
+    const route = this.#routes[index]!;
+    route.users--;
+    if (route.users > 0) return;
+    route.close();
+    this.#routes[index] = undefined;
   }
 
   /** The packet waits for the call. False: it cannot, and no other packet of the slot waits. No allocation. */
@@ -131,7 +140,7 @@ export class SendBatch {
     this.offset = this.#first;
     this.address = this.#addresses[1]!;
     for (let index = 0; index < this.#routes.length; index++) {
-      const refused = this.#routes[index]!.send(sendAlone);
+      const refused = this.#routes[index]?.send(sendAlone) ?? 0;
       worker[workerField.batchRefusals]! += refused;
     }
     worker[workerField.batches]!++;
@@ -139,26 +148,23 @@ export class SendBatch {
 
   /** Now and then, off the packet path: ports whose address the machine has no more send by their own sockets. */
   lookForAddresses(): void {
-    for (const route of this.#routes) route.lookForAddress(this.#calls);
-  }
-
-  /** The end. */
-  closeAll(): void {
-    for (const route of this.#routes.splice(0)) route.close();
+    for (const route of this.#routes) route?.lookForAddress(this.#calls);
   }
 
   /** Index of the route that packets of this origin leave by, made if there is none; -1: there can be none. */
   #routeOf(origin: PacketOrigin, fd: number): number {
-    const known = this.#routes.findIndex((route) => route.serves(origin));
-    if (known >= 0 || this.#routes.length === routesMax) return known;
-    const raw = this.#openRaw(origin, fd);
+    const known = this.#routes.findIndex((route) => route?.serves(origin) === true);
+    if (known >= 0) return known;
+    const hole = this.#routes.indexOf(undefined);
+    const index = hole < 0 ? this.#routes.length : hole;
+    const raw = index === routesMax ? -1 : this.#openRaw(origin, fd);
     if (raw < 0) return -1;
     const { arena } = this.#parts;
-    const offset = this.#routesOffset + this.#routes.length * rawRouteBytes(placesMax);
+    const offset = this.#routesOffset + index * rawRouteBytes(placesMax);
     const route = new RawRoute(raw, origin, { arena, offset, entries: placesMax }, packetSizeBytesMax);
     route.lookForAddress(this.#calls);
-    this.#routes.push(route);
-    return this.#routes.length - 1;
+    this.#routes[index] = route;
+    return index;
   }
 
   /** A raw socket at the address of `fd`, or a negative number. Rules of routing see that address, and queues the class. */
