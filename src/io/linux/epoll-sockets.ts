@@ -20,7 +20,7 @@ import {
   socketAddress,
 } from "./libc.ts";
 import { SendBatch, sendBatchBytes } from "./send-batch.ts";
-import { isOfFamily, writeSocketAddress } from "./sockets.ts";
+import { isOfFamily, readSocketIp, writeSocketAddress } from "./sockets.ts";
 
 /** Entries of the numbers given to calls. */
 const boxed = { target: 1, event: 2 } as const;
@@ -141,14 +141,10 @@ export class EpollSockets implements SocketPort {
   #tellTarget(slot: number): void {
     const { view } = this.#arena;
     const at = this.#targets + slot * socketAddress.slotBytes;
+    const ip = new Int32Array(4);
+    readSocketIp(view, at, ip);
     const port = view.getUint16(at + socketAddress.port);
-    if (isInet(view, at)) {
-      this.batch.setTarget(slot, 0, 0, 0xffff, view.getInt32(at + socketAddress.inetIp), port);
-      return;
-    }
-    const ip = at + socketAddress.inet6Ip;
-    const [ip0, ip1, ip2, ip3] = [0, 4, 8, 12].map((offset) => view.getInt32(ip + offset));
-    this.batch.setTarget(slot, ip0!, ip1!, ip2!, ip3!, port);
+    this.batch.setTarget(slot, ip[0]!, ip[1]!, ip[2]!, ip[3]!, port);
   }
 
   #connect(slot: number): boolean {

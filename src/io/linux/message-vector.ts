@@ -22,7 +22,7 @@ export const messageHeader = {
 export const messageVector = { sizeBytes: 8, bytes: 16 } as const;
 
 const placeBytes = 64 * Math.ceil((packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes) / 64);
-const beyond31Bits = 2 ** 32;
+const beyond32Bits = 2 ** 32;
 
 /** Bytes of the arena a vector needs. */
 export function messageVectorBytes(count: number): number {
@@ -58,10 +58,8 @@ export class MessageVector {
       const at = this.#headers + index * messageHeader.bytes;
       this.#boxedHeaders.push(arena.address + at);
       this.#boxedPlaces.push(arena.address + this.offsetOf(index));
-      this.#writeAddress(at, this.nameAt(index));
+      layOutMessage(arena, at, this.nameAt(index), this.#vectors + index * messageVector.bytes);
       this.#view.setUint32(at + messageHeader.nameBytes, socketAddress.slotBytes, true);
-      this.#writeAddress(at + messageHeader.vector, this.#vectors + index * messageVector.bytes);
-      this.#view.setUint32(at + messageHeader.vectorCount, 1, true);
       this.#writeBytes(index, this.offsetOf(index), jumboSizeBytesMax);
     }
   }
@@ -126,14 +124,21 @@ export class MessageVector {
 
   #writeBytes(index: number, offset: number, sizeBytes: number): void {
     const at = this.#vectors + index * messageVector.bytes;
-    this.#writeAddress(at, offset);
+    writeAddress(this.#arena, at, offset);
     this.#view.setUint32(at + messageVector.sizeBytes, sizeBytes, true);
   }
+}
 
-  /** In halves: one number of 64 bits would be an object. */
-  #writeAddress(at: number, offset: number): void {
-    const address = this.#arena.address + offset;
-    this.#view.setUint32(at, address, true);
-    this.#view.setUint32(at + 4, Math.floor(address / beyond31Bits), true);
-  }
+/** Joins a message's header with its name and its one vector, which lie in the arena too. */
+export function layOutMessage(arena: Arena, header: number, name: number, vector: number): void {
+  writeAddress(arena, header, name);
+  writeAddress(arena, header + messageHeader.vector, vector);
+  arena.words[(header + messageHeader.vectorCount) >> 2] = 1;
+}
+
+/** Writes the address of an offset of the arena into it. In halves: one number of 64 bits would be an object. */
+export function writeAddress(arena: Arena, at: number, offset: number): void {
+  const address = arena.address + offset;
+  arena.words[at >> 2] = address;
+  arena.words[(at >> 2) + 1] = Math.floor(address / beyond32Bits);
 }

@@ -1,6 +1,6 @@
 /**
  * The IP and UDP headers of packets that leave by a raw socket (RFC 791, 8200, 768). A row for each slot has all of them
- * but a packet's size and checksum, in one cache line: what lies in front of the packet is written from there.
+ * but a packet's size and checksum, in the width of a cache line: what lies in front of the packet is written from there.
  *
  * The kernel fills in the rest of IPv4: total length, identification and header checksum. The flow label of IPv6 is zero:
  * what the kernel makes of a secret cannot be had here, and routers then go by addresses (RFC 6437 section 2).

@@ -2,11 +2,9 @@
 import type { Arena } from "./arena.ts";
 import { sendFlags } from "./datagram-flags.ts";
 import { addressFamily, type BoxedNumbers, close, errno, error, sendmmsg, socketAddress } from "./libc.ts";
-import { messageHeader, messageVector } from "./message-vector.ts";
+import { layOutMessage, messageHeader, messageVector, writeAddress } from "./message-vector.ts";
 import { inet6Headers, inetHeaders, type PacketOrigin } from "./packet-headers.ts";
 import type { SocketCalls } from "./sockets.ts";
-
-const beyond32Bits = 2 ** 32;
 
 /** Of the words of a socket address, one behind it, where the kernel does not look. */
 const slotWord = 7;
@@ -91,7 +89,7 @@ export class RawRoute {
     for (let at = (from + target) >> 2; at < (from + ports) >> 2; at++) words[ip++] = words[at]!;
     words[name + slotWord] = slot;
     words[vector + (messageVector.sizeBytes >> 2)] = bytes + sizeBytes;
-    this.#writeAddress(vector, from);
+    writeAddress(this.#arena, 4 * vector, from);
   }
 
   /** Sends all that wait, and hands to `refuse` what the kernel does not take: how many. */
@@ -132,18 +130,9 @@ export class RawRoute {
     const name = this.#names + entry * socketAddress.slotBytes;
     const { isV6 } = this.#origin;
     this.#messages.push(address + at);
-    this.#writeAddress(at >> 2, name);
+    layOutMessage(this.#arena, at, name, this.#vectors + entry * messageVector.bytes);
     const nameBytes = isV6 ? socketAddress.inet6Bytes : socketAddress.inetBytes;
     view.setUint32(at + messageHeader.nameBytes, nameBytes, true);
-    this.#writeAddress((at + messageHeader.vector) >> 2, this.#vectors + entry * messageVector.bytes);
-    view.setUint32(at + messageHeader.vectorCount, 1, true);
     view.setUint16(name, isV6 ? addressFamily.inet6 : addressFamily.inet, true);
-  }
-
-  /** In halves: one number of 64 bits would be an object. */
-  #writeAddress(word: number, offset: number): void {
-    const address = this.#arena.address + offset;
-    this.#words[word] = address;
-    this.#words[word + 1] = Math.floor(address / beyond32Bits);
   }
 }

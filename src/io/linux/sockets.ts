@@ -57,6 +57,18 @@ export function writeSocketAddress(
   return socketAddress.inet6Bytes;
 }
 
+/** The words of a socket address's IP, as of `ipToWords`. */
+export function readSocketIp(view: DataView, at: number, into: Int32Array): void {
+  if (view.getUint16(at, true) === addressFamily.inet) {
+    into[0] = 0;
+    into[1] = 0;
+    into[2] = 0xffff;
+    into[3] = view.getInt32(at + socketAddress.inetIp);
+    return;
+  }
+  for (let word = 0; word < 4; word++) into[word] = view.getInt32(at + socketAddress.inet6Ip + 4 * word);
+}
+
 /** The system calls that make a socket, over one scratch arena, so nothing is allocated per socket. */
 export class SocketCalls {
   readonly #arena = new Arena(1);
@@ -94,11 +106,9 @@ export class SocketCalls {
 
   /** Binds a socket where another is bound already; both must have SO_REUSEPORT. False, and errno tells why. */
   bindBeside(fd: number, other: number): boolean {
+    if (!this.#readName(other)) return false;
     const { view, address } = this.#arena;
-    const name = address + this.#address;
-    view.setInt32(this.#valueBytes, socketAddress.slotBytes, true);
-    if (getsockname(other, name, address + this.#valueBytes) !== 0) return false;
-    return bind(fd, name, view.getInt32(this.#valueBytes, true)) === 0;
+    return bind(fd, address + this.#address, view.getInt32(this.#valueBytes, true)) === 0;
   }
 
   /** The descriptor, or the negative error number; then it is closed. */
@@ -114,23 +124,16 @@ export class SocketCalls {
 
   /** What packets carry that leave by a bound socket; undefined if the system does not tell. */
   originOf(fd: number): PacketOrigin | undefined {
-    const { view, address } = this.#arena;
-    view.setInt32(this.#valueBytes, socketAddress.slotBytes, true);
-    if (getsockname(fd, address + this.#address, address + this.#valueBytes) !== 0) return undefined;
-    const at = this.#address;
-    const isV6 = view.getUint16(at, true) === addressFamily.inet6;
-    const port = view.getUint16(at + socketAddress.port);
-    if (isV6) {
-      const first = at + socketAddress.inet6Ip;
-      const ip = Int32Array.from([0, 4, 8, 12], (offset) => view.getInt32(first + offset));
-      const { level, trafficClass, unicastHops } = option.ipv6;
-      const hopLimit = this.get(fd, level, unicastHops);
-      return { isV6, ip, port, trafficClass: this.get(fd, level, trafficClass), hopLimit };
-    }
-    const ip = Int32Array.of(0, 0, 0xffff, view.getInt32(at + socketAddress.inetIp));
-    const { level, tos, timeToLive } = option.ip;
-    const hopLimit = this.get(fd, level, timeToLive);
-    return { isV6, ip, port, trafficClass: this.get(fd, level, tos), hopLimit };
+    if (!this.#readName(fd)) return undefined;
+    const { view } = this.#arena;
+    const ip = new Int32Array(4);
+    readSocketIp(view, this.#address, ip);
+    const isV6 = view.getUint16(this.#address, true) === addressFamily.inet6;
+    const port = view.getUint16(this.#address + socketAddress.port);
+    const { level } = isV6 ? option.ipv6 : option.ip;
+    const trafficClass = this.get(fd, level, isV6 ? option.ipv6.trafficClass : option.ip.tos);
+    const hopLimit = this.get(fd, level, isV6 ? option.ipv6.unicastHops : option.ip.timeToLive);
+    return { isV6, ip, port, trafficClass, hopLimit };
   }
 
   /**
@@ -151,10 +154,14 @@ export class SocketCalls {
 
   /** The port a socket has, or 0 if the system does not tell. */
   portOf(fd: number): number {
+    return this.#readName(fd) ? this.#arena.view.getUint16(this.#address + socketAddress.port) : 0;
+  }
+
+  /** Where a socket is bound, into the scratch. False, and errno tells why. */
+  #readName(fd: number): boolean {
     const { view, address } = this.#arena;
     view.setInt32(this.#valueBytes, socketAddress.slotBytes, true);
-    if (getsockname(fd, address + this.#address, address + this.#valueBytes) !== 0) return 0;
-    return view.getUint16(this.#address + socketAddress.port);
+    return getsockname(fd, address + this.#address, address + this.#valueBytes) === 0;
   }
 }
 

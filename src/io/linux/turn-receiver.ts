@@ -3,8 +3,8 @@ import { turnListenersMax } from "../../core/limits.ts";
 import type { TurnWorker } from "../../relay/turn/turn-worker.ts";
 import type { DataFacts } from "../../turn/data-facts.ts";
 import type { DatagramReader } from "./datagram-reader.ts";
-import { isInet } from "./epoll-sockets.ts";
 import { socketAddress } from "./libc.ts";
+import { readSocketIp } from "./sockets.ts";
 import type { TurnSockets } from "./turn-sockets.ts";
 
 /** TURN in this worker, and its sockets. */
@@ -78,18 +78,7 @@ export class TurnReceiver {
 
   /** `source`: where the kernel wrote it. */
   #readSource(facts: DataFacts, source: number): void {
-    const view = this.#view;
-    const words = facts.source;
-    facts.sourcePort = view.getUint16(source + socketAddress.port);
-    if (isInet(view, source)) {
-      words[0] = 0;
-      words[1] = 0;
-      words[2] = 0xffff;
-      words[3] = view.getInt32(source + socketAddress.inetIp);
-      return;
-    }
-    for (let index = 0; index < 4; index++) {
-      words[index] = view.getInt32(source + socketAddress.inet6Ip + 4 * index);
-    }
+    facts.sourcePort = this.#view.getUint16(source + socketAddress.port);
+    readSocketIp(this.#view, source, facts.source);
   }
 }
