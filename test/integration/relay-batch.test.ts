@@ -1,7 +1,6 @@
 /** Packets of busy ports that leave in one call; nobody must notice. Without CAP_NET_RAW nothing here can be tested. */
 import assert from "node:assert/strict";
 import { fstatSync, readdirSync, readFileSync, type Stats } from "node:fs";
-import type { Endpoint } from "../../src/core/address.ts";
 import {
   jumboSizeBytesMax,
   packetHeadroomBytes,
@@ -17,35 +16,17 @@ import { mayBatch } from "../../src/io/linux/send-batch.ts";
 import { SocketBinder, SocketCalls } from "../../src/io/linux/sockets.ts";
 import { counterSizes, workerField } from "../../src/relay/counters.ts";
 import { sendCode } from "../../src/relay/driver.ts";
-import { Phone, RelayRig, rtpPacket, settingsAt, until } from "../support/relay-rig.ts";
+import { Phone, RelayRig, rtpPacket, startCall, until } from "../support/relay-rig.ts";
 import { suite } from "../support/suite.ts";
 
 /** Packets to one place after which a port is surely busy. */
 const enough = 40;
-const loopback = { 4: "127.0.0.1", 6: "::1" } as const;
 const [loopback4, loopback4Words] = [0x7f000001, 0xffff];
 const binder = new SocketBinder();
 
 const sequencesOf = ({ heard }: Phone): readonly number[] => heard.map((bytes) => bytes.readUInt16BE(2));
 const oneTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** A call whose parties are in these families. */
-async function startCall(
-  rig: RelayRig,
-  families: readonly [4 | 6, 4 | 6],
-): Promise<{ readonly phones: readonly [Phone, Phone]; readonly ports: readonly [Endpoint, Endpoint] }> {
-  const phones = [await Phone.open(loopback[families[0]]), await Phone.open(loopback[families[1]])] as const;
-  const pairs = [await rig.open(families[0]), await rig.open(families[1])] as const;
-  for (const [side, { endpoint }] of phones.entries()) {
-    const peer = pairs[1 - side]!.pair;
-    rig.configure(
-      pairs[side]!.pair,
-      settingsAt(endpoint, { ...endpoint, port: endpoint.port + 1 }, { peer }),
-    );
-  }
-  return { phones, ports: [pairs[0].local.rtp, pairs[1].local.rtp] };
-}
 
 /** One slot's sockets, made busy towards a phone, and a batch for it. */
 async function busySlot(port: number): Promise<{

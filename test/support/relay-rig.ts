@@ -219,6 +219,24 @@ export class Phone {
   }
 }
 
+/** Two phones on loopback, of these families, in a call; the ports they send to. */
+export async function startCall(
+  rig: RelayRig,
+  families: readonly [4 | 6, 4 | 6],
+): Promise<{ readonly phones: readonly [Phone, Phone]; readonly ports: readonly [Endpoint, Endpoint] }> {
+  const loopback = { 4: "127.0.0.1", 6: "::1" };
+  const phones = [await Phone.open(loopback[families[0]]), await Phone.open(loopback[families[1]])] as const;
+  const pairs = [await rig.open(families[0]), await rig.open(families[1])] as const;
+  for (const [side, { endpoint }] of phones.entries()) {
+    const peer = pairs[1 - side]!.pair;
+    rig.configure(
+      pairs[side]!.pair,
+      settingsAt(endpoint, { ...endpoint, port: endpoint.port + 1 }, { peer }),
+    );
+  }
+  return { phones, ports: [pairs[0].local.rtp, pairs[1].local.rtp] };
+}
+
 /** A PCMU packet of 20 ms. */
 export function rtpPacket(ssrc: number, sequence: number, payloadBytes = 160): Buffer {
   const packet = Buffer.alloc(12 + payloadBytes, 0x55);

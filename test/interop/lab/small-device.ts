@@ -2,18 +2,13 @@
  * Run in a network of its own whose loopback device takes 600 bytes: a call through a relay that sends in batches, in which
  * some packets of one party are larger. Prints what arrived, as JSON.
  */
-import { Phone, RelayRig, rtpPacket, settingsAt, until } from "../../support/relay-rig.ts";
+import { RelayRig, rtpPacket, startCall, until } from "../../support/relay-rig.ts";
 
 const enough = 40;
 const large = 1_000;
 
 const rig = await RelayRig.start({ driver: "epoll", batches: true });
-const phones = [await Phone.open("127.0.0.1"), await Phone.open("127.0.0.1")] as const;
-const pairs = [await rig.open(), await rig.open()] as const;
-for (const [side, { endpoint }] of phones.entries()) {
-  const peer = pairs[1 - side]!.pair;
-  rig.configure(pairs[side]!.pair, settingsAt(endpoint, { ...endpoint, port: endpoint.port + 1 }, { peer }));
-}
+const { phones, ports } = await startCall(rig, [4, 4]);
 let sequence = 0;
 async function speak(packets: number, isLarge: (each: number) => boolean): Promise<void> {
   for (let each = 0; each < packets; each++) {
@@ -21,7 +16,7 @@ async function speak(packets: number, isLarge: (each: number) => boolean): Promi
     for (const [side, phone] of phones.entries()) {
       await phone.send(
         rtpPacket(7 + side, sequence, side === 0 && isLarge(each) ? large : 160),
-        pairs[side]!.local.rtp,
+        ports[side]!,
       );
     }
     if (each % 4 === 3) await new Promise((resolve) => setTimeout(resolve, 2));
