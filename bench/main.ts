@@ -21,6 +21,7 @@ import { type TurnName, turnAllocations, turnCost } from "./turn.ts";
 const allRelays: readonly RelayName[] = [
   "rtpferry",
   "rtpferry, no coalescing",
+  "rtpferry, CAP_NET_RAW alone",
   "rtpferry, no capability",
   "rtpferry, neither",
   "rtpengine",

@@ -10,6 +10,7 @@ import { benchNet } from "./net.ts";
 export type RelayName =
   | "rtpferry"
   | "rtpferry, no coalescing"
+  | "rtpferry, CAP_NET_RAW alone"
   | "rtpferry, no capability"
   | "rtpferry, neither"
   | "rtpengine";
@@ -23,6 +24,7 @@ const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const commands: Readonly<Record<RelayName, readonly string[]>> = {
   rtpferry: rtpferryCommand([]),
   "rtpferry, no coalescing": rtpferryCommand(["--coalesce", "off"]),
+  "rtpferry, CAP_NET_RAW alone": rtpferryCommand(["--batch-receive", "off"]),
   "rtpferry, no capability": rtpferryCommand(["--batch-send", "off"]),
   "rtpferry, neither": rtpferryCommand(["--batch-send", "off", "--coalesce", "off"]),
   rtpengine: [

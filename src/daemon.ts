@@ -211,7 +211,8 @@ class Building {
     sources: SourceLog,
     onEvent: (event: RelayEvent) => void,
   ): Promise<{ relay: Relay; timer: DeadlineTimer; driver: string; turnWorkers: TurnWorkers | undefined }> {
-    const { interfaces, portMin, portMax, tos, workers, io, coalesce, batchSend, maxSessions } = this.#config;
+    const { interfaces, portMin, portMax, tos, workers, io, maxSessions } = this.#config;
+    const { coalesce, batchSend, batchReceive } = this.#config;
     const { trustedMedia, settleTimeMs: settleMs, relearnAfterSilenceMs, replayMemoryBytes } = this.#config;
     const pairsPerAddress = Math.floor((portMax - portMin + 1) / 2);
     const addresses = new Set(interfaces.map(({ ip }) => ip)).size;
@@ -234,6 +235,7 @@ class Building {
       replayMemoryBytes,
       coalesces: coalesce === "on",
       batches: batchSend === "on",
+      receivesBatches: batchReceive === "on",
       secondSocketsMax: Math.floor(spareDescriptors(maxSessions, turnSockets) / threads),
       turn,
     });
@@ -384,9 +386,10 @@ function callOptions(config: Config, secure: SecureMedia): CallOptions {
 }
 
 /** Driver and threads, for banner and log. */
-function driverText({ name, links, sendsBatches }: RelayDriver): string {
+function driverText({ name, links, sendsBatches, receivesBatches }: RelayDriver): string {
   const workers = `${name}, ${links.length} worker${links.length === 1 ? "" : "s"}`;
-  return sendsBatches ? `${workers} sending in batches` : workers;
+  if (!sendsBatches) return workers;
+  return `${workers} ${receivesBatches ? "reading and sending" : "sending"} in batches`;
 }
 
 /** The subnets of this machine's interfaces. */

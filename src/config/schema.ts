@@ -175,6 +175,12 @@ export const schema = {
     default: "on",
     help: "With epoll and CAP_NET_RAW, send the packets of many ports in one system call through a raw socket: a seventh less processor time. Without the capability they leave one by one, as with off. Routing rules and IPsec policies that name UDP or its ports do not see packets of a raw socket: where there are any, off.",
   }),
+  batchReceive: choice({
+    key: "batch-receive",
+    words: ["on", "off"],
+    default: "on",
+    help: "Where packets are sent in batches, and with CAP_BPF and CAP_NET_ADMIN (Linux 5.9), also have the kernel hand a worker the packets of many ports by one socket, to be read in one system call. Only what comes from where the port sends: everybody else is heard at the port itself. Without the capabilities packets are read one by one, as with off.",
+  }),
   trustedMedia: list<AddressRange>({
     key: "trusted-media",
     example: "192.0.2.0/24",

@@ -170,6 +170,8 @@ export class TelemetryShell {
       wakeups: worker.wakeups,
       batches: worker.batches,
       batchRefusals: worker.batchRefusals,
+      receiveBatches: worker.receiveBatches,
+      receiveDrops: worker.receiveDrops,
       collections: worker.collections,
       collectionMsTotal: worker.collectionMsTotal,
       collectionMsMax: worker.collectionMsMax,

@@ -39,6 +39,8 @@ export interface DriverOptions extends SourceOptions {
   readonly coalesces: boolean;
   /** Send packets of many ports in one call, where the process may (CAP_NET_RAW). */
   readonly batches: boolean;
+  /** Read them in one call too, where the process may (CAP_BPF, CAP_NET_ADMIN) and they are sent so. */
+  readonly receivesBatches: boolean;
   /** Of each worker: second sockets of busy ports, at the cost of a descriptor each. */
   readonly secondSocketsMax: number;
   /** Absent: the workers carry media alone, and there is no memory for more. */

@@ -98,6 +98,7 @@ async function run(setup: WorkerSetup): Promise<void> {
     capacitySlots,
     secondSocketsMax: setup.secondSocketsMax,
     batches: setup.batches,
+    steering: setup.steering,
     worker: setup.counters.worker,
   });
   const commands = new RingReader(setup.commands, commandWords);
@@ -140,6 +141,7 @@ async function run(setup: WorkerSetup): Promise<void> {
     everySecond: () => {
       collections.fold();
       sockets.batch.lookForAddresses();
+      sockets.shared.everySecond();
     },
   });
   // Tells main that this worker reads its sockets from now on, and what it has for SRTP.

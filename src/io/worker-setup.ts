@@ -8,6 +8,7 @@ import { packetWords } from "../relay/packet-records.ts";
 import { turnCounterSize } from "../relay/turn/turn-counters.ts";
 import { turnCommandWords } from "../relay/turn/turn-records.ts";
 import type { SourceOptions, TurnOptions } from "./driver-options.ts";
+import type { SteeringShare } from "./linux/steering.ts";
 import { allocateRing } from "./ring.ts";
 
 /** Records of each ring; beyond them main queues commands, and a worker keeps its events. */
@@ -47,6 +48,8 @@ export interface WorkerSetup extends SourceOptions {
   readonly coalesces: boolean;
   /** Packets of busy ports leave together; only where the process may open raw sockets. */
   readonly batches: boolean;
+  /** Packets of busy ports are read together; undefined: where the process may not have the kernel do so. */
+  readonly steering?: SteeringShare | undefined;
   /** For busy ports; none where there is no epoll. */
   readonly secondSocketsMax: number;
   readonly turn: TurnSetup | undefined;
@@ -62,6 +65,7 @@ export type OwnSetup = SourceOptions &
     | "wakeDescriptor"
     | "coalesces"
     | "batches"
+    | "steering"
     | "secondSocketsMax"
   > & {
     readonly turn?: TurnOptions | undefined;

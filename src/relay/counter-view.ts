@@ -112,6 +112,8 @@ export interface WorkerStats {
   /** Times that packets of many ports left together, and packets that had to leave alone after all. */
   readonly batches: number;
   readonly batchRefusals: number;
+  readonly receiveBatches: number;
+  readonly receiveDrops: number;
   readonly heldBytes: number;
   readonly openSlots: number;
   readonly collections: number;
@@ -154,6 +156,8 @@ export function readWorker(record: Float64Array): WorkerStats {
     pauses: record[workerField.pauses]!,
     batches: record[workerField.batches]!,
     batchRefusals: record[workerField.batchRefusals]!,
+    receiveBatches: record[workerField.receiveBatches]!,
+    receiveDrops: record[workerField.receiveDrops]!,
     heldBytes: record[workerField.heldBytes]!,
     openSlots: record[workerField.openSlots]!,
     collections: record[workerField.collections]!,

@@ -76,6 +76,8 @@ export interface RelayDriver {
   readonly name: "epoll" | "dgram";
   /** Packets of busy ports leave in one call. */
   readonly sendsBatches: boolean;
+  /** They are read so too. */
+  readonly receivesBatches: boolean;
   /** Known once `start` has resolved. */
   readonly srtp: SrtpAbility;
   readonly capacitySlots: number;

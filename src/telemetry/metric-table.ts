@@ -212,6 +212,20 @@ export const metricTable: readonly Metric[] = [
     read: (now) => perWorker(now, (worker) => worker.batchRefusals),
   },
   {
+    name: "rtpferry_worker_receive_batches_total",
+    type: "counter",
+    labels: ["worker"],
+    help: "Times that packets of many ports were read in one call (batch-receive).",
+    read: (now) => perWorker(now, (worker) => worker.receiveBatches),
+  },
+  {
+    name: "rtpferry_worker_receive_drops_total",
+    type: "counter",
+    labels: ["worker"],
+    help: "Packets lost because the queue that such ports share was full: the worker is overloaded.",
+    read: (now) => perWorker(now, (worker) => worker.receiveDrops),
+  },
+  {
     name: "rtpferry_worker_collections_total",
     type: "counter",
     labels: ["worker"],

@@ -71,6 +71,8 @@ export interface WorkerSnapshot {
   /** Times that packets of many ports left in one call, and packets that were not taken so. */
   readonly batches: number;
   readonly batchRefusals: number;
+  readonly receiveBatches: number;
+  readonly receiveDrops: number;
   readonly collections: number;
   readonly collectionMsTotal: number;
   readonly collectionMsMax: number;

@@ -12,7 +12,7 @@ import { EpollSockets, socketsBytes } from "../../src/io/linux/epoll-sockets.ts"
 import { close, protocolRaw, socketType } from "../../src/io/linux/libc.ts";
 import { PacketHeaders, type PacketOrigin } from "../../src/io/linux/packet-headers.ts";
 import { RawRoute, rawRouteBytes } from "../../src/io/linux/raw-route.ts";
-import { mayBatch } from "../../src/io/linux/send-batch.ts";
+import { mayBatch, sendBatchPlaces } from "../../src/io/linux/send-batch.ts";
 import { SocketBinder, SocketCalls } from "../../src/io/linux/sockets.ts";
 import { counterSizes, workerField } from "../../src/relay/counters.ts";
 import { sendCode } from "../../src/relay/driver.ts";
@@ -97,7 +97,7 @@ suite("relay: packets that leave together", (test) => {
       const { phones, ports } = await startCall(rig, families);
       let sequence = 0;
       // One at a time until both ports are busy, then many at once.
-      for (const burst of [...Array<number>(2 * enough).fill(1), 5, 16, 17, 40, 1]) {
+      for (const burst of [...Array<number>(2 * enough).fill(1), 5, 31, 32, 33, 100, 1]) {
         for (let each = 0; each < burst; each++) {
           sequence++;
           await phones[0].send(rtpPacket(7, sequence), ports[0]);
@@ -131,17 +131,17 @@ suite("relay: packets that leave together", (test) => {
     await until(() => descriptors() === before, "as many as before");
   });
 
-  test("packets wait until they are sent; the seventeenth sends those before it", async () => {
+  test("packets wait until they are sent; one more than there are places sends those before it", async () => {
     const rig = await busySlot(42_540);
-    for (const each of oneTo(15)) assert.equal(rig.send(each), sendCode.sent);
+    for (const each of oneTo(sendBatchPlaces - 1)) assert.equal(rig.send(each), sendCode.sent);
     await pause(20);
     assert.equal(rig.phone.heard.length, 0);
-    rig.send(16);
-    await until(() => rig.phone.heard.length === 16, "a full batch");
-    rig.send(17);
+    rig.send(sendBatchPlaces);
+    await until(() => rig.phone.heard.length === sendBatchPlaces, "a full batch");
+    rig.send(sendBatchPlaces + 1);
     rig.sockets.batch.send();
-    await until(() => rig.phone.heard.length === 17, "the rest");
-    assert.deepEqual(sequencesOf(rig.phone), oneTo(17));
+    await until(() => rig.phone.heard.length === sendBatchPlaces + 1, "the rest");
+    assert.deepEqual(sequencesOf(rig.phone), oneTo(sendBatchPlaces + 1));
     assert.equal(rig.worker[workerField.batches], 2);
     end(rig);
   });
@@ -149,7 +149,7 @@ suite("relay: packets that leave together", (test) => {
   test("what waits stays as it was, whatever is read and enciphered behind it", async () => {
     const rig = await busySlot(42_552);
     const { arena, sockets, phone } = rig;
-    const sizes = Array.from({ length: 16 }, (_, index) => packetSizeBytesMax - index);
+    const sizes = Array.from({ length: sendBatchPlaces }, (_, index) => packetSizeBytesMax - index);
     for (const [index, sizeBytes] of sizes.entries()) {
       const from = sockets.batch.offset - packetHeadroomBytes;
       // A jumbo datagram that went nowhere, with all the room a packet may take around it.

@@ -1,8 +1,6 @@
 /** Busy ports on Linux have a second socket, connected to where they send; nobody must notice. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import type { Endpoint } from "../../src/core/address.ts";
-import type { PairSettings } from "../../src/core/plan/plan.ts";
 import { Arena } from "../../src/io/linux/arena.ts";
 import { ConnectedSockets } from "../../src/io/linux/connected-sockets.ts";
 import { EpollLoop, loopBytes } from "../../src/io/linux/epoll-loop.ts";
@@ -22,7 +20,8 @@ import { allocateRing, RingReader, RingWriter } from "../../src/io/ring.ts";
 import { counterSizes } from "../../src/relay/counters.ts";
 import { commandWords, eventWords, sendCode } from "../../src/relay/driver.ts";
 import type { WorkerCore } from "../../src/relay/worker-core.ts";
-import { Phone, RelayRig, rtpPacket, settingsAt, until } from "../support/relay-rig.ts";
+import { Call } from "../support/relay-call.ts";
+import { Phone, RelayRig, rtpPacket, until } from "../support/relay-rig.ts";
 import { suite } from "../support/suite.ts";
 
 /** Packets to one place after which a port surely has its second socket. */
@@ -87,61 +86,6 @@ function socketsFor(arena: Arena, capacitySlots: number): EpollSockets {
 }
 
 const sequencesOf = ({ heard }: Phone): readonly number[] => heard.map((bytes) => bytes.readUInt16BE(2));
-
-class Call {
-  readonly a: Phone;
-  readonly b: Phone;
-  /** What the pair of each is, where it is sent to. */
-  readonly pairs: readonly [Awaited<ReturnType<RelayRig["open"]>>, Awaited<ReturnType<RelayRig["open"]>>];
-  #sequence = 0;
-
-  private constructor(a: Phone, b: Phone, pairs: Call["pairs"]) {
-    this.a = a;
-    this.b = b;
-    this.pairs = pairs;
-  }
-
-  static async start(rig: RelayRig, family: 4 | 6 = 4, ips?: readonly [string, string]): Promise<Call> {
-    const loopback = family === 6 ? "::1" : "127.0.0.1";
-    const a = await Phone.open(ips?.[0] ?? loopback);
-    const b = await Phone.open(ips?.[1] ?? loopback);
-    const pairs = [await rig.open(family), await rig.open(family)] as const;
-    rig.configure(pairs[0].pair, settingsOf(a.endpoint, { peer: pairs[1].pair }));
-    rig.configure(pairs[1].pair, settingsOf(b.endpoint, { peer: pairs[0].pair }));
-    return new Call(a, b, pairs);
-  }
-
-  get portA(): number {
-    return this.pairs[0].local.rtp.port;
-  }
-
-  get portB(): number {
-    return this.pairs[1].local.rtp.port;
-  }
-
-  /** Both speak, one packet each at a time; `mobile` in place of b. */
-  async speak(packets: number, paceMs: number, mobile: Phone | undefined): Promise<void> {
-    for (let each = 0; each < packets; each++) {
-      const sequence = ++this.#sequence;
-      await this.a.send(rtpPacket(7, sequence), this.pairs[0].local.rtp);
-      await mobile?.send(rtpPacket(9, sequence), this.pairs[1].local.rtp);
-      await new Promise((resolve) => setTimeout(resolve, paceMs));
-    }
-  }
-
-  get last(): number {
-    return this.#sequence;
-  }
-
-  close(): void {
-    this.a.close();
-    this.b.close();
-  }
-}
-
-function settingsOf(rtp: Endpoint, own: Partial<PairSettings>): PairSettings {
-  return settingsAt(rtp, { ...rtp, port: rtp.port + 1 }, own);
-}
 
 const oneTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
 

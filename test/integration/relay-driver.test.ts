@@ -19,6 +19,7 @@ suite("io/relay-driver", (test) => {
           replayMemoryBytes: 1024 * 1024,
           coalesces: false,
           batches: false,
+          receivesBatches: false,
           secondSocketsMax: 100,
         });
         assert.equal(driver.name, "dgram");

@@ -72,6 +72,7 @@ class Rig {
       ownMedia: new Int32Array(),
       coalesces: false,
       batches: false,
+      receivesBatches: false,
       secondSocketsMax: 100,
       trustedMedia: [],
       settleMs: 3_000,

@@ -41,6 +41,8 @@ export interface RigOptions {
   readonly coalesces?: boolean;
   /** Send in batches, which takes CAP_NET_RAW. */
   readonly batches?: boolean;
+  /** Read in batches too, which takes CAP_BPF and CAP_NET_ADMIN. */
+  readonly receivesBatches?: boolean;
   readonly workers?: number;
   /** What an operator says about sources. */
   readonly sources?: Partial<SourceOptions>;
@@ -79,6 +81,7 @@ export class RelayRig {
       ),
       coalesces: options.coalesces ?? false,
       batches: options.batches ?? false,
+      receivesBatches: options.receivesBatches ?? false,
       secondSocketsMax: 100,
       trustedMedia: [],
       settleMs: 3_000,

@@ -205,6 +205,8 @@ export function snapshot(): TelemetrySnapshot {
         wakeups: 1_200,
         batches: 800,
         batchRefusals: 3,
+        receiveBatches: 700,
+        receiveDrops: 2,
         collections: 2,
         collectionMsTotal: 1.5,
         collectionMsMax: 0.9,

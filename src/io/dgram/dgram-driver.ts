@@ -41,6 +41,7 @@ const tickMsMax = 200;
 export class DgramDriver implements RelayDriver {
   readonly name = "dgram";
   readonly sendsBatches = false;
+  readonly receivesBatches = false;
   readonly capacitySlots: number;
   readonly links: readonly WorkerLink[];
   readonly srtp: SrtpAbility;

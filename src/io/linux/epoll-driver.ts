@@ -20,6 +20,7 @@ import { Arena } from "./arena.ts";
 import { close, errno, errnoName, eventfd, write } from "./libc.ts";
 import { mayBatch } from "./send-batch.ts";
 import { SocketBinder } from "./sockets.ts";
+import { Steering, type SteeringShare } from "./steering.ts";
 import { TurnBinder } from "./turn-binder.ts";
 
 /** EFD_CLOEXEC | EFD_NONBLOCK. */
@@ -62,10 +63,10 @@ class EpollWorker implements WorkerLink {
   #isWakeDue = false;
   #isWakeable = true;
 
-  constructor(options: DriverOptions) {
+  constructor(options: DriverOptions, steering: SteeringShare | undefined) {
     const wakeDescriptor = eventfd(0, eventfdFlags);
     if (wakeDescriptor < 0) throw new Error(`eventfd: ${errnoName(errno())}`);
-    this.#setup = makeWorkerSetup(options.capacitySlots, { ...options, wakeDescriptor });
+    this.#setup = makeWorkerSetup(options.capacitySlots, { ...options, steering, wakeDescriptor });
     this.commands = new RingWriter(this.#setup.commands, commandWords);
     this.events = new RingReader(this.#setup.events, eventWords);
     this.packetsUp = new RingReader(this.#setup.packetsUp, packetWords);
@@ -153,16 +154,24 @@ class EpollWorker implements WorkerLink {
 export class EpollDriver implements RelayDriver {
   readonly name = "epoll";
   readonly sendsBatches: boolean;
+  readonly receivesBatches: boolean;
   readonly capacitySlots: number;
   readonly links: readonly EpollWorker[];
   readonly turnDriver: TurnDriver | undefined;
   readonly #binder = new SocketBinder();
+  readonly #steering: Steering | undefined;
 
   constructor(options: DriverOptions) {
     this.capacitySlots = options.capacitySlots;
     const batches = options.batches && mayBatch();
     this.sendsBatches = batches;
-    this.links = Array.from({ length: options.workers }, () => new EpollWorker({ ...options, batches }));
+    const steering = batches && options.receivesBatches ? openSteering(options) : undefined;
+    this.#steering = steering;
+    this.receivesBatches = steering !== undefined;
+    this.links = Array.from({ length: options.workers }, (_, worker) => {
+      const share = steering === undefined ? undefined : { maps: steering.maps, worker };
+      return new EpollWorker({ ...options, batches }, share);
+    });
     this.turnDriver = options.turn === undefined ? undefined : this.#makeTurn(options.turn.tos);
   }
 
@@ -206,5 +215,11 @@ export class EpollDriver implements RelayDriver {
 
   async stop(timeoutMs: number): Promise<void> {
     await Promise.all(this.links.map((worker) => worker.stop(timeoutMs)));
+    this.#steering?.close();
   }
+}
+
+/** RTCP is never busy: every other slot has a flow at most. */
+function openSteering({ workers, capacitySlots }: DriverOptions): Steering | undefined {
+  return Steering.open(workers, (workers * capacitySlots) / 2);
 }

@@ -15,7 +15,7 @@ import type { RingReader, RingWriter } from "../ring.ts";
 import type { Arena } from "./arena.ts";
 import { Coalescer } from "./coalescer.ts";
 import { DatagramReader, datagramReaderBytes } from "./datagram-reader.ts";
-import { type EpollSockets, isInet, secondBit } from "./epoll-sockets.ts";
+import { type EpollSockets, isInet, secondBit, sharedBit } from "./epoll-sockets.ts";
 import {
   type BoxedNumbers,
   clockGettime,
@@ -36,6 +36,8 @@ import { socketOfEpollName } from "./turn-sockets.ts";
 const eventsMax = 256;
 /** Datagrams read per report when the list of reports is full. */
 const readsWhenBehind = 4;
+/** Calls to read datagrams that busy slots share, in one turn. */
+const sharedReadsMax = 16;
 /** Each costs some ten system calls. */
 const connectsPerTurn = 4;
 /** As many as a receive buffer may hold of speech; beyond them order is not kept. */
@@ -80,6 +82,8 @@ export class EpollLoop {
   readonly #boxed: BoxedNumbers;
   readonly #coalescer: Coalescer;
   readonly #batch: SendBatch;
+  /** Datagrams of shared sockets beyond one a report, in this turn. */
+  #unreported = 0;
   #isWoken = false;
   #nextSecondMs = 0;
 
@@ -117,7 +121,7 @@ export class EpollLoop {
       if (this.#coalescer.isBusy) this.#coalescer.noteWork(this.#readClock() - clockMs);
       // Requests are main's work, and wait for it already.
       const requests = this.#parts.turn?.worker.takeRequests() ?? 0;
-      const unreported = this.#turn?.takeUnreported() ?? 0;
+      const unreported = this.#unreported + (this.#turn?.takeUnreported() ?? 0);
       const pauseUs = this.#coalescer.pauseUs(ready + unreported - requests, clockMs);
       if (pauseUs > 0) {
         this.#parts.counters.worker[workerField.pauses]!++;
@@ -130,6 +134,7 @@ export class EpollLoop {
     const { core, counters } = this.#parts;
     counters.worker[workerField.wakeups]!++;
     this.#isWoken = false;
+    this.#unreported = 0;
     const readsMax = ready === eventsMax ? readsWhenBehind : 1;
     // Commands first: a packet that follows a proxy's answer must meet the settings that came before that answer.
     let isStopped = core.drainCommands(this.#parts.commands, nowMs);
@@ -174,6 +179,8 @@ export class EpollLoop {
       this.#parts.commands.acknowledgeWake();
     } else if (slot < wakeSlot) {
       this.#turn?.receive(socketOfEpollName(slot), readsMax, nowMs);
+    } else if ((slot & sharedBit) !== 0) {
+      this.#receiveShared(slot !== sharedBit, nowMs);
     } else if (this.#parts.core.isOpen(slot & ~secondBit, this.#view.getInt32(at + 4, true))) {
       this.#receiveSome(slot, readsMax, nowMs);
     } else {
@@ -192,6 +199,11 @@ export class EpollLoop {
       if (second !== 0) this.#readOut(slot, second, nowMs);
       if (sockets.batchOrConnect(slot)) this.#readOut(slot, sockets.descriptors[slot]!, nowMs);
     }
+    for (let count = 0; count < connectsPerTurn; count++) {
+      const slot = sockets.takeUnshared();
+      if (slot < 0) break;
+      if (sockets.share(slot)) this.#readOut(slot, sockets.descriptors[slot]!, nowMs);
+    }
     this.#batch.send();
   }
 
@@ -209,12 +221,35 @@ export class EpollLoop {
     while (reads < readsMax && this.#receive(slot, fd, reads, nowMs)) reads++;
   }
 
+  /** Reads what has come for slots that share a socket, as many datagrams at a time as there are places. */
+  #receiveShared(isV6: boolean, nowMs: number): void {
+    const { shared } = this.#parts.sockets;
+    const { forwarder } = this.#parts.core;
+    const { count } = this.#batch.places;
+    let received = count;
+    for (let reads = 0; reads < sharedReadsMax && received === count; reads++) {
+      this.#batch.send();
+      received = shared.receive(isV6);
+      for (let index = 0; index < received; index++) {
+        const slot = shared.slotOf(index);
+        if (slot < 0) {
+          forwarder.countReceiveTrouble(reason.staleWakeup);
+          continue;
+        }
+        this.#batch.goTo(index);
+        this.#noteSource(shared.nameAt(index));
+        forwarder.receive(slot, this.#batch.offset, shared.sizeOf(index), nowMs);
+      }
+      this.#unreported += Math.max(0, received);
+    }
+    this.#unreported--;
+    this.#batch.send();
+  }
+
   /** Reads one datagram, the `reads`-th of this report; false when there was none. */
   #receive(slot: number, fd: number, reads: number, nowMs: number): boolean {
-    const view = this.#view;
     const { core } = this.#parts;
     const batch = this.#batch;
-    const { source } = this.#reader;
     const sizeBytes = this.#reader.read(fd, batch.address);
     if (sizeBytes < 0) {
       // After the first read: the queue is empty. Else a pending ICMP error or a datagram with a bad checksum: the
@@ -222,7 +257,15 @@ export class EpollLoop {
       if (reads === 0) core.forwarder.countReceiveTrouble(reason.receiveFailed);
       return false;
     }
-    const { facts } = core.forwarder;
+    this.#noteSource(this.#reader.source);
+    core.forwarder.receive(slot, batch.offset, sizeBytes, nowMs);
+    return true;
+  }
+
+  /** Where the datagram came from that is looked at next: `source` is where the kernel wrote it. */
+  #noteSource(source: number): void {
+    const view = this.#view;
+    const { facts } = this.#parts.core.forwarder;
     facts.port = view.getUint16(source + socketAddress.port);
     if (isInet(view, source)) {
       facts.ip0 = 0;
@@ -235,8 +278,6 @@ export class EpollLoop {
       facts.ip2 = view.getInt32(source + socketAddress.inet6Ip + 8);
       facts.ip3 = view.getInt32(source + socketAddress.inet6Ip + 12);
     }
-    core.forwarder.receive(slot, batch.offset, sizeBytes, nowMs);
-    return true;
   }
 
   #timeout(nowMs: number): number {

@@ -1,7 +1,7 @@
 /**
  * A worker's sockets on Linux: descriptors in an epoll set, one prepared target address per slot. Packets of a busy slot
- * leave together with others' (`send-batch.ts`), or it has a second socket (`connected-sockets.ts`); the set names that one
- * by its slot and `secondBit`.
+ * leave together with others' (`send-batch.ts`) and are read together with theirs (`receive-batch.ts`), or it has a second
+ * socket (`connected-sockets.ts`); the set names that one by its slot and `secondBit`, and those of many slots by `sharedBit`.
  */
 import { type SocketPort, sendCode } from "../../relay/driver.ts";
 import type { Arena } from "./arena.ts";
@@ -19,14 +19,18 @@ import {
   sendto,
   socketAddress,
 } from "./libc.ts";
-import { SendBatch, sendBatchBytes } from "./send-batch.ts";
+import { ReceiveBatch, receiveBatchBytes } from "./receive-batch.ts";
+import { SendBatch, sendBatchBytes, sendBatchPlaces } from "./send-batch.ts";
 import { isOfFamily, readSocketIp, writeSocketAddress } from "./sockets.ts";
+import type { SteeringShare } from "./steering.ts";
 
 /** Entries of the numbers given to calls. */
 const boxed = { target: 1, event: 2 } as const;
 
 /** Of the number under which the epoll set knows a slot's second socket. */
 export const secondBit = 1 << 30;
+/** The same of the sockets that busy slots share; with it comes 0 for the one of IPv4 and 1 for that of IPv6. */
+export const sharedBit = 1 << 29;
 
 export interface SocketsParts {
   readonly arena: Arena;
@@ -35,6 +39,8 @@ export interface SocketsParts {
   readonly secondSocketsMax: number;
   /** Packets of busy ports leave together, where the process may open raw sockets. */
   readonly batches: boolean;
+  /** They are read together too; undefined: each by its own socket. */
+  readonly steering?: SteeringShare | undefined;
   /** The worker's own counters. */
   readonly worker: Float64Array;
 }
@@ -48,6 +54,7 @@ export class EpollSockets implements SocketPort {
   readonly #arena: Arena;
   /** Has the place that the loop receives into; sending from there is the common case. */
   readonly batch: SendBatch;
+  readonly shared: ReceiveBatch;
   /** Told of a slot whose packet waited with others and could not be sent, with the code of `sendCode`. */
   onUnsent: (slot: number, code: number) => void = () => undefined;
   readonly #boxed: BoxedNumbers;
@@ -60,7 +67,8 @@ export class EpollSockets implements SocketPort {
   /** Of those. */
   readonly #current: Int32Array;
 
-  constructor({ arena, capacitySlots, secondSocketsMax, batches, worker }: SocketsParts) {
+  constructor(parts: SocketsParts) {
+    const { arena, capacitySlots, secondSocketsMax, batches, steering, worker } = parts;
     this.#arena = arena;
     this.batch = new SendBatch({
       arena,
@@ -72,6 +80,8 @@ export class EpollSockets implements SocketPort {
         if (code > sendCode.sentOnRetry) this.onUnsent(slot, code);
       },
     });
+    const { places } = this.batch;
+    this.shared = new ReceiveBatch({ arena, capacitySlots, places, steering, worker });
     this.#event = arena.reserve(epoll.eventBytes);
     this.#target = arena.reserve(socketAddress.slotBytes);
     const offsets = [this.#target, this.#event];
@@ -85,10 +95,15 @@ export class EpollSockets implements SocketPort {
     this.#current = this.#connected.current;
     this.epoll = epollCreate(epoll.cloexec);
     if (this.epoll < 0) throw new Error(`epoll_create1: ${errnoName(errno())}`);
+    for (const [index, fd] of this.shared.descriptors.entries()) {
+      if (fd >= 0 && !this.watch(fd, sharedBit | index, 0))
+        throw new Error(`epoll_ctl: ${errnoName(errno())}`);
+    }
   }
 
   /** The end: every socket has been released. */
   close(): void {
+    this.shared.close();
     close(this.epoll);
   }
 
@@ -113,6 +128,7 @@ export class EpollSockets implements SocketPort {
 
   /** Closing a descriptor takes it out of the epoll set. */
   release(slot: number): void {
+    this.shared.release(slot);
     this.batch.close(slot);
     this.#connected.release(slot);
     close(this.descriptors[slot]!);
@@ -133,18 +149,30 @@ export class EpollSockets implements SocketPort {
     // One that has a batch and is busy all the same sends packets that are too large for it.
     if (this.batch.has(slot) || !this.batch.open(slot, this.descriptors[slot]!)) return this.#connect(slot);
     this.#connected.leave(slot);
-    this.#tellTarget(slot);
+    // The batch learns where the slot sends already.
+    const { ip, port } = this.#targetOf(slot);
+    this.batch.setTarget(slot, ip[0]!, ip[1]!, ip[2]!, ip[3]!, port);
+    this.shared.request(slot);
     return false;
   }
 
-  /** The batch learns where the slot sends already. */
-  #tellTarget(slot: number): void {
+  /** A slot whose packets are to be read with others' (`share`), or -1. */
+  takeUnshared(): number {
+    return this.shared.takeDue();
+  }
+
+  /** What comes from where the slot sends is read with others' from now on. As for `batchOrConnect`. */
+  share(slot: number): boolean {
+    const { ip, port } = this.#targetOf(slot);
+    return this.shared.take(slot, this.descriptors[slot]!, ip, port);
+  }
+
+  #targetOf(slot: number): { readonly ip: Int32Array; readonly port: number } {
     const { view } = this.#arena;
     const at = this.#targets + slot * socketAddress.slotBytes;
     const ip = new Int32Array(4);
     readSocketIp(view, at, ip);
-    const port = view.getUint16(at + socketAddress.port);
-    this.batch.setTarget(slot, ip[0]!, ip[1]!, ip[2]!, ip[3]!, port);
+    return { ip, port: view.getUint16(at + socketAddress.port) };
   }
 
   #connect(slot: number): boolean {
@@ -170,6 +198,7 @@ export class EpollSockets implements SocketPort {
     copyAddress(view, this.#target, at, sizeBytes);
     this.#connected.leave(slot);
     this.batch.setTarget(slot, ip0, ip1, ip2, ip3, port);
+    if (this.batch.has(slot)) this.shared.request(slot);
     return true;
   }
 
@@ -237,7 +266,7 @@ export class EpollSockets implements SocketPort {
 
 /** Bytes of the arena `EpollSockets` needs. */
 export function socketsBytes(capacitySlots: number): number {
-  return capacitySlots * socketAddress.slotBytes + sendBatchBytes + 256;
+  return capacitySlots * socketAddress.slotBytes + sendBatchBytes + receiveBatchBytes(sendBatchPlaces) + 256;
 }
 
 function addressBytes(isV6: boolean): number {

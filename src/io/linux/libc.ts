@@ -52,6 +52,8 @@ export const sendmmsg = declare("int sendmmsg(int, uintptr_t, uint32_t, int)");
 export const read = declare("long read(int, uintptr_t, size_t)");
 export const write = declare("long write(int, uintptr_t, size_t)");
 export const eventfd = declare("int eventfd(uint32_t, int)");
+/** syscall(number, command, argument, argumentBytes): for what the C library has no function for. */
+export const syscall = declare("long syscall(long, int, uintptr_t, uint32_t)");
 export const usleep = declare("int usleep(uint32_t)");
 /** clock_gettime(clock, timespec) */
 export const clockGettime = declare("int clock_gettime(int, uintptr_t)");
@@ -98,9 +100,17 @@ export const option = {
     reusePort: 15,
     sendBufferForce: 32,
     receiveBufferForce: 33,
+    memoryInformation: 55,
   },
-  ip: { level: 0, tos: 1, timeToLive: 2, mtuDiscover: 10 },
-  ipv6: { level: 41, unicastHops: 16, mtuDiscover: 23, v6only: 26, trafficClass: 67 },
+  ip: { level: 0, tos: 1, timeToLive: 2, mtuDiscover: 10, originalTarget: 20 },
+  ipv6: {
+    level: 41,
+    unicastHops: 16,
+    mtuDiscover: 23,
+    v6only: 26,
+    trafficClass: 67,
+    originalTarget: 74,
+  },
   /** IP_PMTUDISC_DONT: fragment when needed, as a relay must. */
   mtuDiscoverOff: 0,
   /** IP_PMTUDISC_DO: in one piece or not at all. */

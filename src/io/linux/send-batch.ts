@@ -15,16 +15,17 @@ import {
 import { workerField } from "../../relay/counters.ts";
 import type { Arena } from "./arena.ts";
 import { type BoxedNumbers, close, option, protocolRaw, socketType } from "./libc.ts";
+import type { PacketPlaces } from "./packet-addresses.ts";
 import { PacketHeaders, type PacketOrigin } from "./packet-headers.ts";
 import { RawRoute, rawRouteBytes } from "./raw-route.ts";
 import { SocketCalls } from "./sockets.ts";
 
-/** Packets that wait at once: the sixteenth of a call is little already, and so many stay in the processor's cache. */
-const placesMax = 16;
-/** From one place to the next. Not a power of two: the beginnings of packets would share few lines of the cache. */
-const placeBytes = 64 * Math.ceil((packetHeadroomBytes + packetSizeBytesMax + packetTailroomBytes) / 64);
-/** A datagram of any size fits behind the last place; one that is larger than a place runs into those that are free. */
-const behindBytes = jumboSizeBytesMax + packetTailroomBytes;
+/** Packets that wait at once: a call for each is little then, and so many stay in the processor's cache. */
+export const sendBatchPlaces = 32;
+/** A packet of any size, and the room around it. */
+const packetBytes = packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes;
+/** From one place to the next: an odd number of the cache's lines, so that beginnings of packets share few of its sets. */
+const placeBytes = 64 * (Math.ceil(packetBytes / 64) | 1);
 /** Of each worker: one for each local address and traffic class. */
 const routesMax = 16;
 /** Half a second of 64 Mbit/s. */
@@ -32,11 +33,7 @@ const sendBufferBytes = 4 * 1024 * 1024;
 
 /** Bytes of the arena a batch needs. */
 export const sendBatchBytes =
-  packetHeadroomBytes +
-  placesMax * placeBytes +
-  behindBytes +
-  routesMax * (rawRouteBytes(placesMax) + 64) +
-  64;
+  sendBatchPlaces * placeBytes + routesMax * (rawRouteBytes(sendBatchPlaces) + 64) + 64;
 
 export interface BatchParts {
   readonly arena: Arena;
@@ -53,6 +50,7 @@ export class SendBatch {
   /** Where the next packet is read to: of the arena, and as an address that is boxed already. */
   offset: number;
   address: number;
+  readonly places: PacketPlaces;
   readonly #parts: BatchParts;
   readonly #isOn: boolean;
   readonly #first: number;
@@ -63,20 +61,28 @@ export class SendBatch {
   readonly #routesOffset: number;
   readonly #calls = new SocketCalls();
   #count = 0;
+  #place = 0;
 
   constructor(parts: BatchParts) {
     const { arena, isOn, capacitySlots } = parts;
     this.#parts = parts;
     this.#isOn = isOn;
-    this.#first =
-      arena.reserve(packetHeadroomBytes + placesMax * placeBytes + behindBytes) + packetHeadroomBytes;
-    for (let place = 0; place < placesMax; place++) {
+    this.#first = arena.reserve(sendBatchPlaces * placeBytes) + packetHeadroomBytes;
+    for (let place = 0; place < sendBatchPlaces; place++) {
       this.#addresses.push(arena.address + this.#first + place * placeBytes);
     }
-    this.#routesOffset = arena.reserve(routesMax * rawRouteBytes(placesMax));
+    this.#routesOffset = arena.reserve(routesMax * rawRouteBytes(sendBatchPlaces));
     this.#headers = new PacketHeaders(arena.words, isOn ? capacitySlots : 1);
     this.offset = this.#first;
     this.address = this.#addresses[1]!;
+    this.places = { firstOffset: this.#first, strideBytes: placeBytes, count: sendBatchPlaces };
+  }
+
+  /** The packet that is looked at next lies at this place, or is read to it. What waits lies at places before it. */
+  goTo(place: number): void {
+    this.#place = place;
+    this.offset = this.#first + place * placeBytes;
+    this.address = this.#addresses[place + 1]!;
   }
 
   /** The slot's packets wait for one call from now on. False: not here; they leave one by one. */
@@ -123,22 +129,17 @@ export class SendBatch {
     this.#headers.write(slot, offset, sizeBytes);
     route.add(slot, offset, sizeBytes);
     this.#count++;
-    if (this.#count === placesMax) {
-      this.send();
-      return true;
-    }
-    this.offset = offset + placeBytes;
-    this.address = this.#addresses[this.#count + 1]!;
+    if (this.#place === sendBatchPlaces - 1) this.send();
+    else this.goTo(this.#place + 1);
     return true;
   }
 
   /** All that wait leave now. */
   send(): void {
+    this.goTo(0);
     if (this.#count === 0) return;
     const { worker, sendAlone } = this.#parts;
     this.#count = 0;
-    this.offset = this.#first;
-    this.address = this.#addresses[1]!;
     for (let index = 0; index < this.#routes.length; index++) {
       const refused = this.#routes[index]?.send(sendAlone) ?? 0;
       worker[workerField.batchRefusals]! += refused;
@@ -160,8 +161,8 @@ export class SendBatch {
     const raw = index === routesMax ? -1 : this.#openRaw(origin, fd);
     if (raw < 0) return -1;
     const { arena } = this.#parts;
-    const offset = this.#routesOffset + index * rawRouteBytes(placesMax);
-    const route = new RawRoute(raw, origin, { arena, offset, entries: placesMax }, packetSizeBytesMax);
+    const offset = this.#routesOffset + index * rawRouteBytes(sendBatchPlaces);
+    const route = new RawRoute(raw, origin, { arena, offset, entries: sendBatchPlaces }, packetSizeBytesMax);
     route.lookForAddress(this.#calls);
     this.#routes[index] = route;
     return index;

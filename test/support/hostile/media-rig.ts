@@ -177,6 +177,7 @@ const replayBase = Math.ceil((engineBase + scratchBytes) / 64) * 64;
 export class MediaRig implements RelayDriver {
   readonly name = "dgram";
   readonly sendsBatches = false;
+  readonly receivesBatches = false;
   readonly srtp = { engine: undefined, faults: [] };
   readonly capacitySlots = capacitySlots;
   readonly links: readonly WorkerLink[];

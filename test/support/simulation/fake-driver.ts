@@ -34,6 +34,7 @@ interface OpenSlot {
 export class FakeDriver implements RelayDriver {
   readonly name = "dgram";
   readonly sendsBatches = false;
+  readonly receivesBatches = false;
   readonly srtp = { engine: undefined, faults: [] };
   readonly capacitySlots: number;
   readonly links: readonly WorkerLink[];

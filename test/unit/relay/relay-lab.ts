@@ -36,6 +36,7 @@ const capacitySlots = 64;
 export class FakeDriver implements RelayDriver {
   readonly name = "dgram";
   readonly sendsBatches = false;
+  readonly receivesBatches = false;
   readonly srtp = { engine: undefined, faults: [] };
   readonly capacitySlots = capacitySlots;
   readonly binds: BindRequest[] = [];
