@@ -66,7 +66,7 @@ export const workerField = {
   /** Times that packets of many ports left together, and packets that then had to leave alone. */
   batches: 26,
   batchRefusals: 27,
-  /** Times that packets of many ports were read together, and packets the kernel had no room for where they are. */
+  /** Times that packets of many ports were read together, and packets the kernel dropped where they are. */
   receiveBatches: 28,
   receiveDrops: 29,
   reasons: 32,

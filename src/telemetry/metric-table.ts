@@ -222,7 +222,7 @@ export const metricTable: readonly Metric[] = [
     name: "rtpferry_worker_receive_drops_total",
     type: "counter",
     labels: ["worker"],
-    help: "Packets lost because the queue that such ports share was full: the worker is overloaded.",
+    help: "Packets that the kernel dropped at the queue that such ports share: it was full because the worker is overloaded, or a program of this machine sent them to the queue itself.",
     read: (now) => perWorker(now, (worker) => worker.receiveDrops),
   },
   {

@@ -98,6 +98,7 @@ export const option = {
     sendBuffer: 7,
     receiveBuffer: 8,
     reusePort: 15,
+    attachFilter: 26,
     sendBufferForce: 32,
     receiveBufferForce: 33,
     memoryInformation: 55,

@@ -9,6 +9,7 @@ import { jumboSizeBytesMax } from "../../core/limits.ts";
 import { workerField } from "../../relay/counters.ts";
 import type { Arena } from "./arena.ts";
 import { receiveFlags } from "./datagram-flags.ts";
+import { dropDirect } from "./direct-filter.ts";
 import { FlowTable } from "./flow-table.ts";
 import { type BoxedNumbers, close, getsockopt, option, recvmmsg, socketAddress, socketType } from "./libc.ts";
 import { layOutMessage, messageHeader, messageVector, writeAddress } from "./message-vector.ts";
@@ -210,7 +211,7 @@ export class ReceiveBatch {
     this.#states[slot] = state.excluded;
   }
 
-  /** Datagrams the kernel had no room for. */
+  /** Datagrams the kernel had no room for, or that were sent to the socket itself. */
   #dropsOf(fd: number): number {
     const { view, address } = this.#parts.arena;
     view.setInt32(this.#informationBytes, memoryInformationBytes, true);
@@ -237,7 +238,10 @@ export class ReceiveBatch {
     const family = isV6 ? option.ipv6 : option.ip;
     calls.set(fd, family.level, family.originalTarget, 1);
     const bound = calls.bind(fd, boundTo[isV6 ? 1 : 0], 0);
-    if (bound < 0 || this.#flows.setReceiver(fd, isV6)) return bound;
+    if (bound < 0) return bound;
+    const own = calls.originOf(fd);
+    // Or whoever runs a program on this machine could fill the queue.
+    if (own !== undefined && dropDirect(fd, own) && this.#flows.setReceiver(fd, isV6)) return fd;
     close(fd);
     return -1;
   }
