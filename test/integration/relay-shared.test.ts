@@ -1,7 +1,9 @@
 /** Packets of busy ports that are read in one call; nobody must notice. Without CAP_BPF and CAP_NET_ADMIN nothing here can be tested. */
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
+import type { DriverOptions } from "../../src/io/driver-options.ts";
 import { Arena } from "../../src/io/linux/arena.ts";
+import { EpollDriver } from "../../src/io/linux/epoll-driver.ts";
 import { EpollSockets, socketsBytes } from "../../src/io/linux/epoll-sockets.ts";
 import { FlowTable } from "../../src/io/linux/flow-table.ts";
 import { close } from "../../src/io/linux/libc.ts";
@@ -78,6 +80,15 @@ function openShared(sockets: EpollSockets, port: number, phone: Phone): void {
   assert.equal(sockets.batchOrConnect(0), false);
   assert.equal(sockets.takeUnshared(), 0);
   assert.ok(sockets.share(0));
+}
+
+/** What a descriptor is of; nothing of one that is closed already. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
 }
 
 const here = (port: number) => ({ ip: "127.0.0.1" as never, port });
@@ -249,6 +260,16 @@ suite("relay: packets that are read together", (test) => {
       await end(rig, call);
     }
     await until(() => descriptors() === before, "as many as before");
+  });
+
+  test("nor where the driver cannot be had", async () => {
+    const links = (): number =>
+      readdirSync("/proc/self/fd").filter((name) => linkOf(`/proc/self/fd/${name}`).includes("bpf")).length;
+    const before = links();
+    const options = { workers: 1, capacitySlots: 2, batches: true, receivesBatches: true };
+    const more = { turn: { capacity: { allocations: Number.MAX_SAFE_INTEGER } } };
+    assert.throws(() => new EpollDriver({ ...options, ...more } as unknown as DriverOptions), RangeError);
+    assert.equal(links(), before);
   });
 
   test("what waits for a closed slot is nobody's, and what came to its own socket stays its own", async () => {

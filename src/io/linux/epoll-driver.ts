@@ -168,10 +168,16 @@ export class EpollDriver implements RelayDriver {
     const steering = batches && options.receivesBatches ? openSteering(options) : undefined;
     this.#steering = steering;
     this.receivesBatches = steering !== undefined;
-    this.links = Array.from({ length: options.workers }, (_, worker) => {
-      const share = steering === undefined ? undefined : { maps: steering.maps, worker };
-      return new EpollWorker({ ...options, batches }, share);
-    });
+    try {
+      this.links = Array.from({ length: options.workers }, (_, worker) => {
+        const share = steering === undefined ? undefined : { maps: steering.maps, worker };
+        return new EpollWorker({ ...options, batches }, share);
+      });
+    } catch (error) {
+      // Another driver takes over, and needs none of it.
+      steering?.close();
+      throw error;
+    }
     this.turnDriver = options.turn === undefined ? undefined : this.#makeTurn(options.turn.tos);
   }
 

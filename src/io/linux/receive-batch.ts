@@ -134,6 +134,7 @@ export class ReceiveBatch {
       local !== undefined &&
       this.descriptors[local.isV6 ? 1 : 0] >= 0 &&
       this.#flows?.add(slot, local, remote, remotePort) === true;
+    if (!isTaken) this.#flows?.release(slot);
     this.#states[slot] = isTaken ? state.shared : state.own;
     return isTaken;
   }
