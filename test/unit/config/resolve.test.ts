@@ -54,6 +54,7 @@ suite("config/resolve", (test) => {
       io: "auto",
       coalesce: "on",
       batchSend: "on",
+      batchReceive: "on",
       trustedMedia: [],
       signallingProxies: [],
       settleTimeMs: 3_000,
