@@ -21,6 +21,9 @@ const [loopback4, loopback4Words] = [0x7f000001, 0xffff];
 /** What one party may send in a second and be read with others, and what is more. */
 const [most, tooMany] = [2_000, 2_500];
 
+/** Of those that are made here. */
+const slots = 4;
+
 const sequencesOf = ({ heard }: Phone): readonly number[] => heard.map((bytes) => bytes.readUInt16BE(2));
 const oneTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -52,12 +55,12 @@ async function sharedSlot(port: number): Promise<{
 }> {
   const steering = Steering.open(1, 8);
   assert.ok(steering);
-  const arena = new Arena(socketsBytes(2));
-  const worker = new Float64Array(counterSizes(2).worker);
+  const arena = new Arena(socketsBytes(slots));
+  const worker = new Float64Array(counterSizes(slots).worker);
   const share = { maps: steering.maps, worker: 0 };
   const sockets = new EpollSockets({
     arena,
-    capacitySlots: 2,
+    capacitySlots: slots,
     secondSocketsMax: 0,
     batches: true,
     steering: share,
@@ -68,18 +71,18 @@ async function sharedSlot(port: number): Promise<{
   return { sockets, phone, steering };
 }
 
-/** Opens the slot at that port, which is busy at once. */
-function openShared(sockets: EpollSockets, port: number, phone: Phone): void {
-  const pair = new SocketBinder().bindPair("127.0.0.1" as never, port, 0);
+/** Opens a slot at that port, which is busy at once. */
+function openShared(sockets: EpollSockets, port: number, phone: Phone, slot = 0, ip = "127.0.0.1"): void {
+  const pair = new SocketBinder().bindPair(ip as never, port, 0);
   assert.ok(pair.ok);
   close(pair.rtcpHandle);
-  sockets.adopt(0, 1, pair.rtpHandle, false);
-  sockets.setTarget(0, 0, 0, loopback4Words, loopback4, phone.endpoint.port);
-  for (let each = 1; each <= enough; each++) sockets.send(0, sockets.batch.offset, 172);
-  assert.equal(sockets.takeBusy(), 0);
-  assert.equal(sockets.batchOrConnect(0), false);
-  assert.equal(sockets.takeUnshared(), 0);
-  assert.ok(sockets.share(0));
+  sockets.adopt(slot, 1, pair.rtpHandle, false);
+  sockets.setTarget(slot, 0, 0, loopback4Words, loopback4, phone.endpoint.port);
+  for (let each = 1; each <= enough; each++) sockets.send(slot, sockets.batch.offset, 172);
+  assert.equal(sockets.takeBusy(), slot);
+  assert.equal(sockets.batchOrConnect(slot), false);
+  assert.equal(sockets.takeUnshared(), slot);
+  assert.ok(sockets.share(slot));
 }
 
 /** What a descriptor is of; nothing of one that is closed already. */
@@ -315,6 +318,24 @@ suite("relay: packets that are read together", (test) => {
     sockets.close();
     steering.close();
     for (const each of [phone, ...strangers]) each.close();
+  });
+
+  test("two local addresses may have the same port, and one party", async () => {
+    const { sockets, phone, steering } = await sharedSlot(42_566);
+    openShared(sockets, 42_566, phone, 2, "127.0.0.5");
+    for (const ip of ["127.0.0.5", "127.0.0.1", "127.0.0.5"]) {
+      await phone.send(rtpPacket(7, 1), { ip: ip as never, port: 42_566 });
+    }
+    await pause(20);
+    assert.equal(sockets.shared.receive(false), 3);
+    assert.deepEqual(
+      [0, 1, 2].map((index) => sockets.shared.slotOf(index)),
+      [2, 0, 2],
+    );
+    for (const slot of [0, 2]) sockets.release(slot);
+    sockets.close();
+    steering.close();
+    phone.close();
   });
 
   test("where the kernel's table is full a slot keeps to its own socket, until another is closed", () => {
