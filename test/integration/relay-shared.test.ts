@@ -2,17 +2,14 @@
 import assert from "node:assert/strict";
 import { readdirSync, readlinkSync } from "node:fs";
 import type { DriverOptions } from "../../src/io/driver-options.ts";
-import { Arena } from "../../src/io/linux/arena.ts";
 import { EpollDriver } from "../../src/io/linux/epoll-driver.ts";
-import { EpollSockets, socketsBytes } from "../../src/io/linux/epoll-sockets.ts";
 import { FlowTable } from "../../src/io/linux/flow-table.ts";
-import { close } from "../../src/io/linux/libc.ts";
 import { sendBatchPlaces } from "../../src/io/linux/send-batch.ts";
-import { SocketBinder, SocketCalls } from "../../src/io/linux/sockets.ts";
+import { SocketCalls } from "../../src/io/linux/sockets.ts";
 import { Steering } from "../../src/io/linux/steering.ts";
-import { counterSizes } from "../../src/relay/counters.ts";
 import { Call } from "../support/relay-call.ts";
 import { Phone, RelayRig, type RigOptions, rtpPacket, startCall, until } from "../support/relay-rig.ts";
+import { openShared, sharedSlot } from "../support/shared-slot.ts";
 import { suite } from "../support/suite.ts";
 
 /** Packets to one place after which a port is surely busy. */
@@ -20,9 +17,6 @@ const enough = 40;
 const [loopback4, loopback4Words] = [0x7f000001, 0xffff];
 /** What one party may send in a second and be read with others, and what is more. */
 const [most, tooMany] = [2_000, 2_500];
-
-/** Of those that are made here. */
-const slots = 4;
 
 const sequencesOf = ({ heard }: Phone): readonly number[] => heard.map((bytes) => bytes.readUInt16BE(2));
 const oneTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
@@ -45,44 +39,6 @@ async function end(rig: RelayRig, ...phones: readonly { close(): void }[]): Prom
   await rig.relay.stop();
   assert.deepEqual(rig.faults, []);
   for (const phone of phones) phone.close();
-}
-
-/** One slot's sockets, busy towards a phone and read with others' where that speaks. */
-async function sharedSlot(port: number): Promise<{
-  readonly sockets: EpollSockets;
-  readonly phone: Phone;
-  readonly steering: Steering;
-}> {
-  const steering = Steering.open(1, 8);
-  assert.ok(steering);
-  const arena = new Arena(socketsBytes(slots));
-  const worker = new Float64Array(counterSizes(slots).worker);
-  const share = { maps: steering.maps, worker: 0 };
-  const sockets = new EpollSockets({
-    arena,
-    capacitySlots: slots,
-    secondSocketsMax: 0,
-    batches: true,
-    steering: share,
-    worker,
-  });
-  const phone = await Phone.open("127.0.0.1");
-  openShared(sockets, port, phone);
-  return { sockets, phone, steering };
-}
-
-/** Opens a slot at that port, which is busy at once. */
-function openShared(sockets: EpollSockets, port: number, phone: Phone, slot = 0, ip = "127.0.0.1"): void {
-  const pair = new SocketBinder().bindPair(ip as never, port, 0);
-  assert.ok(pair.ok);
-  close(pair.rtcpHandle);
-  sockets.adopt(slot, 1, pair.rtpHandle, false);
-  sockets.setTarget(slot, 0, 0, loopback4Words, loopback4, phone.endpoint.port);
-  for (let each = 1; each <= enough; each++) sockets.send(slot, sockets.batch.offset, 172);
-  assert.equal(sockets.takeBusy(), slot);
-  assert.equal(sockets.batchOrConnect(slot), false);
-  assert.equal(sockets.takeUnshared(), slot);
-  assert.ok(sockets.share(slot));
 }
 
 /** What a descriptor is of; nothing of one that is closed already. */

@@ -221,13 +221,18 @@ export class EpollLoop {
     while (reads < readsMax && this.#receive(slot, fd, reads, nowMs)) reads++;
   }
 
-  /** Reads what has come for slots that share a socket, as many datagrams at a time as there are places. */
+  /**
+   * Reads what has come for slots that share a socket, as many datagrams at a time as there are places; the rest is reported
+   * again. It is once a command waits: what comes now may follow an answer that the command came before.
+   */
   #receiveShared(isV6: boolean, nowMs: number): void {
-    const { shared } = this.#parts.sockets;
-    const { forwarder } = this.#parts.core;
+    const { commands, sockets, core } = this.#parts;
+    const { shared } = sockets;
+    const { forwarder } = core;
     const { count } = this.#batch.places;
     let received = count;
     for (let reads = 0; reads < sharedReadsMax && received === count; reads++) {
+      if (reads > 0 && commands.begin() >= 0) break;
       this.#batch.send();
       received = shared.receive(isV6);
       for (let index = 0; index < received; index++) {
