@@ -34,10 +34,11 @@ const eventfdFlags = 0x80000 | 0x800;
 const nurseryFlag = "--max-semi-space-size=1";
 
 /**
- * So small a nursery is collected by the thread itself. Helper threads want a core too: where main and worker share one,
- * nine of ten collections took up to 4.3 ms with them and take up to 1.8 ms without. Of the whole process, as V8 has it.
+ * So small a nursery is collected by the thread itself. Helper threads want a core too: where main and worker share one, a
+ * collection that wakes them or waits for them took up to 13 ms, and takes 0.5 to 0.8 ms without. Of the whole process, as
+ * V8 has it.
  */
-const scavengeFlag = "--no-parallel-scavenge";
+const collectorFlags = ["--no-parallel-scavenge", "--no-concurrent-array-buffer-sweeping"] as const;
 
 const workerFile = new URL("../worker-main.js", import.meta.url);
 
@@ -82,7 +83,7 @@ class EpollWorker implements WorkerLink {
   /** Resolves with the worker's first message, which it sends when its loop begins, or with its end. */
   async start(onWake: () => void, onFault: (message: string) => void): Promise<void> {
     setFlagsFromString(nurseryFlag);
-    setFlagsFromString(scavengeFlag);
+    for (const flag of collectorFlags) setFlagsFromString(flag);
     const thread = new Worker(workerFile, { workerData: this.#setup, name: "rtpferry-relay" });
     this.#thread = thread;
     thread.on("message", () => {
