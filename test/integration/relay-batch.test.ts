@@ -93,7 +93,7 @@ suite("relay: packets that leave together", (test) => {
     [4, 6],
   ] as const) {
     test(`everything arrives, in order, from the same port, IPv${families.join(" to IPv")}`, async () => {
-      const rig = await RelayRig.start({ driver: "epoll", batches: true });
+      const rig = await RelayRig.start({ driver: "epoll", receivesBatches: false });
       const { phones, ports } = await startCall(rig, families);
       let sequence = 0;
       // One at a time until both ports are busy, then many at once.

@@ -92,7 +92,7 @@ const oneTo = (count: number): readonly number[] => Array.from({ length: count }
 suite("relay: second sockets of busy ports", (test) => {
   for (const family of [4, 6] as const) {
     test(`a busy port gets one; every packet arrives, in order, before and after, IPv${family}`, async () => {
-      const rig = await RelayRig.start({ driver: "epoll" });
+      const rig = await RelayRig.start({ driver: "epoll", batches: false });
       const call = await Call.start(rig, family);
       await call.speak(5, 1, call.b);
       assert.deepEqual(remotePortsAt(call.portA, family), [0]);
@@ -112,7 +112,7 @@ suite("relay: second sockets of busy ports", (test) => {
   }
 
   test("everybody else is heard at the first socket: strangers are refused, and a phone that moves is followed", async () => {
-    const rig = await RelayRig.start({ driver: "epoll" });
+    const rig = await RelayRig.start({ driver: "epoll", batches: false });
     const call = await Call.start(rig, 4, ["127.0.0.1", "127.0.0.2"]);
     const stranger = await Phone.open("127.0.0.9");
     const cellular = await Phone.open("127.0.0.3");
@@ -143,7 +143,7 @@ suite("relay: second sockets of busy ports", (test) => {
   });
 
   test("a party that refuses packets for a while gets them again afterwards", async () => {
-    const rig = await RelayRig.start({ driver: "epoll" });
+    const rig = await RelayRig.start({ driver: "epoll", batches: false });
     const call = await Call.start(rig);
     await call.speak(enough, 2, call.b);
     const { port } = call.b.endpoint;

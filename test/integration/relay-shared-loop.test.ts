@@ -3,19 +3,12 @@ import assert from "node:assert/strict";
 import { EpollLoop, type LoopParts } from "../../src/io/linux/epoll-loop.ts";
 import { close, eventfd } from "../../src/io/linux/libc.ts";
 import { sendBatchPlaces } from "../../src/io/linux/send-batch.ts";
-import { Steering } from "../../src/io/linux/steering.ts";
 import { allocateRing, RingReader, RingWriter } from "../../src/io/ring.ts";
 import { counterSizes } from "../../src/relay/counters.ts";
 import { commandWords } from "../../src/relay/driver.ts";
 import { rtpPacket } from "../support/relay-rig.ts";
-import { sharedSlot } from "../support/shared-slot.ts";
+import { maySteer, sharedSlot } from "../support/shared-slot.ts";
 import { suite } from "../support/suite.ts";
-
-function maySteer(): boolean {
-  const steering = Steering.open(1, 1);
-  steering?.close();
-  return steering !== undefined;
-}
 
 suite("relay: the loop and packets that are read together", (test) => {
   if (!maySteer()) return;

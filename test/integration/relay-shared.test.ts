@@ -3,33 +3,22 @@ import assert from "node:assert/strict";
 import { readdirSync, readlinkSync } from "node:fs";
 import type { DriverOptions } from "../../src/io/driver-options.ts";
 import { EpollDriver } from "../../src/io/linux/epoll-driver.ts";
-import { FlowTable } from "../../src/io/linux/flow-table.ts";
-import { sendBatchPlaces } from "../../src/io/linux/send-batch.ts";
-import { SocketCalls } from "../../src/io/linux/sockets.ts";
-import { Steering } from "../../src/io/linux/steering.ts";
 import { Call } from "../support/relay-call.ts";
 import { Phone, RelayRig, type RigOptions, rtpPacket, startCall, until } from "../support/relay-rig.ts";
-import { openShared, sharedSlot } from "../support/shared-slot.ts";
+import { maySteer } from "../support/shared-slot.ts";
 import { suite } from "../support/suite.ts";
 
 /** Packets to one place after which a port is surely busy. */
 const enough = 40;
-const [loopback4, loopback4Words] = [0x7f000001, 0xffff];
-/** What one party may send in a second and be read with others, and what is more. */
-const [most, tooMany] = [2_000, 2_500];
+/** More than one party may send in a second and be read with others. */
+const tooMany = 2_500;
 
 const sequencesOf = ({ heard }: Phone): readonly number[] => heard.map((bytes) => bytes.readUInt16BE(2));
 const oneTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const startRig = (options: Partial<RigOptions> = {}): Promise<RelayRig> =>
-  RelayRig.start({ driver: "epoll", batches: true, receivesBatches: true, ...options });
-
-function maySteer(): boolean {
-  const steering = Steering.open(1, 1);
-  steering?.close();
-  return steering !== undefined;
-}
+  RelayRig.start({ driver: "epoll", ...options });
 
 /** How often workers read many packets in one call. */
 const reads = (rig: RelayRig): number =>
@@ -49,8 +38,6 @@ function linkOf(path: string): string {
     return "";
   }
 }
-
-const here = (port: number) => ({ ip: "127.0.0.1" as never, port });
 
 suite("relay: packets that are read together", (test) => {
   if (!maySteer()) return;
@@ -155,42 +142,6 @@ suite("relay: packets that are read together", (test) => {
     await end(rig, call);
   });
 
-  test("a party may send so much in a second, and no more, and is heard at its own socket then", async () => {
-    const { sockets, phone, steering } = await sharedSlot(42_564);
-    const { shared } = sockets;
-    const read = async (count: number): Promise<number> => {
-      let received = 0;
-      const drain = (): void => {
-        for (let ready = shared.receive(false); ready > 0; ready = shared.receive(false)) {
-          for (let index = 0; index < ready; index++) if (shared.slotOf(index) === 0) received++;
-        }
-      };
-      for (let each = 0; each < count; each++) {
-        await phone.send(rtpPacket(7, each), here(42_564));
-        drain();
-      }
-      await pause(20);
-      drain();
-      return received;
-    };
-    assert.equal(await read(most), most);
-    shared.everySecond();
-    assert.equal(await read(most), most);
-    assert.equal(await read(1), 1, "the one that was too many");
-    assert.equal(await read(10), 0, "at its own socket");
-    shared.everySecond();
-    shared.request(0);
-    assert.equal(sockets.takeUnshared(), -1);
-    assert.equal(await read(1), 0, "for good");
-    sockets.release(0);
-    openShared(sockets, 42_564, phone);
-    assert.equal(await read(1), 1, "but the port's next party is read with others");
-    sockets.release(0);
-    sockets.close();
-    steering.close();
-    phone.close();
-  });
-
   test("datagrams of any size are whole", async () => {
     const rig = await startRig();
     const call = await Call.start(rig);
@@ -229,84 +180,5 @@ suite("relay: packets that are read together", (test) => {
     const more = { turn: { capacity: { allocations: Number.MAX_SAFE_INTEGER } } };
     assert.throws(() => new EpollDriver({ ...options, ...more } as unknown as DriverOptions), RangeError);
     assert.equal(links(), before);
-  });
-
-  test("what waits for a closed slot is nobody's, and what came to its own socket stays its own", async () => {
-    const { sockets, phone, steering } = await sharedSlot(42_560);
-    for (const each of oneTo(3)) await phone.send(rtpPacket(7, each), here(42_560));
-    await pause(20);
-    assert.equal(sockets.shared.receive(false), 3);
-    assert.deepEqual(
-      [0, 1, 2].map((index) => sockets.shared.slotOf(index)),
-      [0, 0, 0],
-    );
-    for (const each of oneTo(sendBatchPlaces + 1)) await phone.send(rtpPacket(7, each), here(42_560));
-    await pause(20);
-    sockets.release(0);
-    assert.equal(sockets.shared.receive(false), sendBatchPlaces, "as many as there are places");
-    assert.equal(sockets.shared.slotOf(0), -1);
-    assert.equal(sockets.shared.receive(false), 1);
-    assert.equal(sockets.shared.slotOf(0), -1);
-    assert.equal(sockets.shared.receive(false), -1);
-    sockets.close();
-    steering.close();
-    phone.close();
-  });
-
-  test("what is sent to the shared socket itself takes no room in its queue", async () => {
-    const { sockets, phone, steering } = await sharedSlot(42_562);
-    const { shared } = sockets;
-    const ownPort = (isV6: boolean): number => new SocketCalls().portOf(shared.descriptors[isV6 ? 1 : 0]);
-    const strangers = [await Phone.open("127.0.0.1"), await Phone.open("::1")] as const;
-    await strangers[0].send(rtpPacket(7, 1), { ip: "127.255.255.254" as never, port: ownPort(false) });
-    await strangers[1].send(rtpPacket(7, 1), { ip: "::1" as never, port: ownPort(true) });
-    await pause(20);
-    assert.equal(shared.receive(false), -1);
-    assert.equal(shared.receive(true), -1);
-    // A slot that has the same port at another address is heard there.
-    sockets.release(0);
-    openShared(sockets, ownPort(false), phone);
-    await phone.send(rtpPacket(7, 1), here(ownPort(false)));
-    await pause(20);
-    assert.equal(shared.receive(false), 1);
-    assert.equal(shared.slotOf(0), 0);
-    sockets.release(0);
-    sockets.close();
-    steering.close();
-    for (const each of [phone, ...strangers]) each.close();
-  });
-
-  test("two local addresses may have the same port, and one party", async () => {
-    const { sockets, phone, steering } = await sharedSlot(42_566);
-    openShared(sockets, 42_566, phone, 2, "127.0.0.5");
-    for (const ip of ["127.0.0.5", "127.0.0.1", "127.0.0.5"]) {
-      await phone.send(rtpPacket(7, 1), { ip: ip as never, port: 42_566 });
-    }
-    await pause(20);
-    assert.equal(sockets.shared.receive(false), 3);
-    assert.deepEqual(
-      [0, 1, 2].map((index) => sockets.shared.slotOf(index)),
-      [2, 0, 2],
-    );
-    for (const slot of [0, 2]) sockets.release(slot);
-    sockets.close();
-    steering.close();
-    phone.close();
-  });
-
-  test("where the kernel's table is full a slot keeps to its own socket, until another is closed", () => {
-    const steering = Steering.open(1, 2);
-    assert.ok(steering);
-    const flows = new FlowTable({ maps: steering.maps, worker: 0 });
-    const ip = Int32Array.of(0, 0, loopback4Words, loopback4);
-    const add = (slot: number): boolean =>
-      flows.add(slot, { isV6: false, ip, port: 42_000 + slot }, ip, 5_000);
-    const slotAt = (port: number): number => flows.slotAt(0, 0, loopback4Words, loopback4, port);
-    assert.deepEqual([add(0), add(2), add(4), add(2)], [true, true, false, true]);
-    assert.deepEqual([42_000, 42_002, 42_004].map(slotAt), [0, 2, -1]);
-    flows.release(0);
-    assert.ok(add(4));
-    assert.deepEqual([42_000, 42_002, 42_004].map(slotAt), [-1, 2, 4]);
-    steering.close();
   });
 });

@@ -39,9 +39,9 @@ export interface RigOptions {
   readonly portMax?: number;
   readonly forbiddenTargets?: readonly Endpoint[];
   readonly coalesces?: boolean;
-  /** Send in batches, which takes CAP_NET_RAW. */
+  /** Send in batches, if not told otherwise; takes CAP_NET_RAW. */
   readonly batches?: boolean;
-  /** Read in batches too, which takes CAP_BPF and CAP_NET_ADMIN. */
+  /** Read in batches too, if not told otherwise; takes CAP_BPF and CAP_NET_ADMIN. */
   readonly receivesBatches?: boolean;
   readonly workers?: number;
   /** What an operator says about sources. */
@@ -80,8 +80,8 @@ export class RelayRig {
         portMax,
       ),
       coalesces: options.coalesces ?? false,
-      batches: options.batches ?? false,
-      receivesBatches: options.receivesBatches ?? false,
+      batches: options.batches ?? true,
+      receivesBatches: options.receivesBatches ?? true,
       secondSocketsMax: 100,
       trustedMedia: [],
       settleMs: 3_000,

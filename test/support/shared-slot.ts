@@ -14,6 +14,13 @@ const enough = 40;
 const slots = 4;
 const [loopback4, loopback4Words] = [0x7f000001, 0xffff];
 
+/** Whether this process may have the kernel deal out datagrams. */
+export function maySteer(): boolean {
+  const steering = Steering.open(1, 1);
+  steering?.close();
+  return steering !== undefined;
+}
+
 /** One slot's sockets, busy towards a phone and read with others' where that speaks. */
 export async function sharedSlot(port: number): Promise<{
   /** With room for a loop. */

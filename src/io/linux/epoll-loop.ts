@@ -15,7 +15,7 @@ import type { RingReader, RingWriter } from "../ring.ts";
 import type { Arena } from "./arena.ts";
 import { Coalescer } from "./coalescer.ts";
 import { DatagramReader, datagramReaderBytes } from "./datagram-reader.ts";
-import { type EpollSockets, isInet, secondBit, sharedBit } from "./epoll-sockets.ts";
+import { type EpollSockets, secondBit, sharedBit } from "./epoll-sockets.ts";
 import {
   type BoxedNumbers,
   clockGettime,
@@ -26,10 +26,10 @@ import {
   errnoName,
   error,
   read,
-  socketAddress,
   usleep,
 } from "./libc.ts";
 import type { SendBatch } from "./send-batch.ts";
+import { readSource } from "./sockets.ts";
 import { type TurnPart, TurnReceiver } from "./turn-receiver.ts";
 import { socketOfEpollName } from "./turn-sockets.ts";
 
@@ -242,7 +242,7 @@ export class EpollLoop {
           continue;
         }
         this.#batch.goTo(index);
-        this.#noteSource(shared.nameAt(index));
+        readSource(this.#view, shared.nameAt(index), forwarder.facts);
         forwarder.receive(slot, this.#batch.offset, shared.sizeOf(index), nowMs);
       }
       this.#unreported += Math.max(0, received);
@@ -262,27 +262,9 @@ export class EpollLoop {
       if (reads === 0) core.forwarder.countReceiveTrouble(reason.receiveFailed);
       return false;
     }
-    this.#noteSource(this.#reader.source);
+    readSource(this.#view, this.#reader.source, core.forwarder.facts);
     core.forwarder.receive(slot, batch.offset, sizeBytes, nowMs);
     return true;
-  }
-
-  /** Where the datagram came from that is looked at next: `source` is where the kernel wrote it. */
-  #noteSource(source: number): void {
-    const view = this.#view;
-    const { facts } = this.#parts.core.forwarder;
-    facts.port = view.getUint16(source + socketAddress.port);
-    if (isInet(view, source)) {
-      facts.ip0 = 0;
-      facts.ip1 = 0;
-      facts.ip2 = 0xffff;
-      facts.ip3 = view.getInt32(source + socketAddress.inetIp);
-    } else {
-      facts.ip0 = view.getInt32(source + socketAddress.inet6Ip);
-      facts.ip1 = view.getInt32(source + socketAddress.inet6Ip + 4);
-      facts.ip2 = view.getInt32(source + socketAddress.inet6Ip + 8);
-      facts.ip3 = view.getInt32(source + socketAddress.inet6Ip + 12);
-    }
   }
 
   #timeout(nowMs: number): number {

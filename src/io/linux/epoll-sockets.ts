@@ -8,7 +8,6 @@ import type { Arena } from "./arena.ts";
 import { ConnectedSockets } from "./connected-sockets.ts";
 import { failureOf, isPassing, isQueueFull, sendFlags } from "./datagram-flags.ts";
 import {
-  addressFamily,
   type BoxedNumbers,
   close,
   epoll,
@@ -282,9 +281,4 @@ function isSameAddress(view: DataView, a: number, b: number, sizeBytes: number):
 
 function copyAddress(view: DataView, from: number, to: number, sizeBytes: number): void {
   for (let at = 0; at < sizeBytes; at += 4) view.setInt32(to + at, view.getInt32(from + at, true), true);
-}
-
-/** For reading a received address: family of the bytes at `at`. */
-export function isInet(view: DataView, at: number): boolean {
-  return view.getUint16(at, true) === addressFamily.inet;
 }

@@ -28,6 +28,8 @@ const controlAddress = 16;
 const receiveBufferBytes = 16 * 1024 * 1024;
 /** From one party in a second: twice what high-definition video takes. */
 const packetsPerSecondMax = 2_000;
+/** The same while the queue overflows: far more than speech takes. */
+const packetsPerSecondInNeedMax = 200;
 /** SK_MEMINFO_DROPS, and the size of what the kernel tells (linux/sock_diag.h). */
 const dropsWord = 8;
 const memoryInformationBytes = 36;
@@ -197,13 +199,23 @@ export class ReceiveBatch {
   /** A second is over. */
   everySecond(): void {
     if (!this.isOn) return;
-    this.#counts.fill(0);
     const [inet, inet6] = this.descriptors;
-    this.#parts.worker[workerField.receiveDrops] = this.#dropsOf(inet) + this.#dropsOf(inet6);
+    const drops = this.#dropsOf(inet) + this.#dropsOf(inet6);
+    const { worker } = this.#parts;
+    if (drops > worker[workerField.receiveDrops]!) this.#excludeFast();
+    worker[workerField.receiveDrops] = drops;
+    this.#counts.fill(0);
   }
 
   close(): void {
     for (const fd of this.descriptors) if (fd >= 0) close(fd);
+  }
+
+  /** Calls of speech are not to suffer for parties that send much, each of them within the limit. */
+  #excludeFast(): void {
+    for (let slot = 0; slot < this.#counts.length; slot++) {
+      if (this.#counts[slot]! > packetsPerSecondInNeedMax) this.#exclude(slot);
+    }
   }
 
   #exclude(slot: number): void {

@@ -1,5 +1,6 @@
 /** Media sockets on Linux: bound by main, then handed to a worker as a number. */
 import { familyOf, type IpAddress, ipToWords } from "../../core/address.ts";
+import type { PacketFacts } from "../../handover/contract.ts";
 import type { BindResult } from "../../relay/driver.ts";
 import { Arena } from "./arena.ts";
 import {
@@ -67,6 +68,22 @@ export function readSocketIp(view: DataView, at: number, into: Int32Array): void
     return;
   }
   for (let word = 0; word < 4; word++) into[word] = view.getInt32(at + socketAddress.inet6Ip + 4 * word);
+}
+
+/** Puts the source of a received datagram, whose socket address lies there, among its facts. */
+export function readSource(view: DataView, at: number, facts: PacketFacts): void {
+  facts.port = view.getUint16(at + socketAddress.port);
+  if (view.getUint16(at, true) === addressFamily.inet) {
+    facts.ip0 = 0;
+    facts.ip1 = 0;
+    facts.ip2 = 0xffff;
+    facts.ip3 = view.getInt32(at + socketAddress.inetIp);
+    return;
+  }
+  facts.ip0 = view.getInt32(at + socketAddress.inet6Ip);
+  facts.ip1 = view.getInt32(at + socketAddress.inet6Ip + 4);
+  facts.ip2 = view.getInt32(at + socketAddress.inet6Ip + 8);
+  facts.ip3 = view.getInt32(at + socketAddress.inet6Ip + 12);
 }
 
 /** The system calls that make a socket, over one scratch arena, so nothing is allocated per socket. */
