@@ -1,11 +1,17 @@
-/** The earliest of many deadlines, one a name, that may move: a binary heap that knows where each name is. */
+interface Deadline<Name> {
+  readonly name: Name;
+  atMs: number;
+  /** Where in the heap it stands. */
+  at: number;
+}
+
+/** The earliest of many deadlines, one a name, that may move: a binary heap whose entries know where they are. */
 export class DeadlineHeap<Name> {
-  readonly #names: Name[] = [];
-  readonly #times: number[] = [];
-  readonly #positions = new Map<Name, number>();
+  readonly #heap: Deadline<Name>[] = [];
+  readonly #byName = new Map<Name, Deadline<Name>>();
 
   get size(): number {
-    return this.#names.length;
+    return this.#heap.length;
   }
 
   /** Sets or moves a deadline; Infinity takes it away. */
@@ -14,56 +20,57 @@ export class DeadlineHeap<Name> {
       this.delete(name);
       return;
     }
-    this.#settle(this.#positions.get(name) ?? this.#names.length, name, atMs);
+    const known = this.#byName.get(name);
+    const deadline = known ?? { name, atMs, at: this.#heap.length };
+    if (known === undefined) this.#byName.set(name, deadline);
+    deadline.atMs = atMs;
+    this.#settle(deadline, deadline.at);
   }
 
   delete(name: Name): void {
-    const at = this.#positions.get(name);
-    if (at === undefined) return;
-    this.#positions.delete(name);
-    const lastName = this.#names.pop();
-    const lastTime = this.#times.pop();
-    if (lastName === undefined || lastTime === undefined || lastName === name) return;
-    this.#settle(at, lastName, lastTime);
+    const deadline = this.#byName.get(name);
+    if (deadline === undefined) return;
+    this.#byName.delete(name);
+    const last = this.#heap.pop();
+    if (last !== undefined && last !== deadline) this.#settle(last, deadline.at);
   }
 
   firstName(): Name | undefined {
-    return this.#names[0];
+    return this.#heap[0]?.name;
   }
 
   /** Infinity when there is none. */
   firstAtMs(): number {
-    return this.#times[0] ?? Number.POSITIVE_INFINITY;
+    return this.#heap[0]?.atMs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Moves others out of the way, from `start` on, until the name can stand. */
-  #settle(start: number, name: Name, atMs: number): void {
+  /** Moves others out of the way, from `start` on, until the deadline can stand. */
+  #settle(deadline: Deadline<Name>, start: number): void {
     let at = start;
-    while (at > 0 && atMs < this.#time((at - 1) >> 1)) at = this.#move((at - 1) >> 1, at);
-    for (;;) {
-      const left = 2 * at + 1;
-      const least = this.#time(left + 1) < this.#time(left) ? left + 1 : left;
-      if (this.#time(least) >= atMs) break;
-      at = this.#move(least, at);
+    while (at > 0) {
+      const above = this.#heap[(at - 1) >> 1];
+      if (above === undefined || above.atMs <= deadline.atMs) break;
+      at = this.#move(above, at);
     }
-    this.#place(at, name, atMs);
+    for (;;) {
+      const below = this.#earliestBelow(at);
+      if (below === undefined || below.atMs >= deadline.atMs) break;
+      at = this.#move(below, at);
+    }
+    this.#move(deadline, at);
   }
 
-  #time(at: number): number {
-    return this.#times[at] ?? Number.POSITIVE_INFINITY;
+  #earliestBelow(at: number): Deadline<Name> | undefined {
+    const left = this.#heap[2 * at + 1];
+    const right = this.#heap[2 * at + 2];
+    return left !== undefined && right !== undefined && right.atMs < left.atMs ? right : left;
   }
 
-  /** The place that is free now. */
-  #move(from: number, to: number): number {
-    const name = this.#names[from];
-    if (name === undefined) throw new Error("deadlines: a place without a name");
-    this.#place(to, name, this.#time(from));
+  /** Where it stood before, which is free now. */
+  #move(deadline: Deadline<Name>, to: number): number {
+    const from = deadline.at;
+    deadline.at = to;
+    this.#heap[to] = deadline;
     return from;
-  }
-
-  #place(at: number, name: Name, atMs: number): void {
-    this.#names[at] = name;
-    this.#times[at] = atMs;
-    this.#positions.set(name, at);
   }
 }
