@@ -7,8 +7,14 @@ import { type IpAddress, isUnspecified } from "../core/address.ts";
 import { type AddressClass, type Cidr, cidrContains, classifyIp } from "../core/address-class.ts";
 import type { CallState } from "./state.ts";
 
-/** Classified addresses kept at hand; the same gateways and phones come again and again. */
+/** Addresses judged before, kept at hand; the same gateways and phones come again and again. */
 const rememberedMax = 4_096;
+
+interface KnownAddress {
+  readonly kind: AddressClass;
+  /** Public, ours, or on a network of ours. */
+  readonly isReachable: boolean;
+}
 
 export interface AddressFacts {
   readonly onLink: readonly Cidr[];
@@ -18,7 +24,7 @@ export interface AddressFacts {
 
 export class AddressJudge {
   readonly #facts: AddressFacts;
-  readonly #classes = new Map<IpAddress, AddressClass>();
+  readonly #known = new Map<IpAddress, KnownAddress>();
   /** Pairs of all calls by the source that was proven for them. */
   readonly #provenPairs = new Map<IpAddress, number>();
 
@@ -38,7 +44,7 @@ export class AddressJudge {
 
   /** Public, or on a network of ours. */
   isReachable(ip: IpAddress): boolean {
-    return this.#classOf(ip) === "public" || this.#facts.ownIps.has(ip) || this.#isOnLink(ip);
+    return this.#know(ip).isReachable;
   }
 
   /**
@@ -46,8 +52,8 @@ export class AddressJudge {
    * be there, but services of this machine are.
    */
   maySendTo(ip: IpAddress, from: IpAddress): boolean {
-    const kind = this.#classOf(ip);
-    return (kind !== "loopback" && kind !== "link-local") || this.#classOf(from) === kind;
+    const { kind } = this.#know(ip);
+    return (kind !== "loopback" && kind !== "link-local") || this.#know(from).kind === kind;
   }
 
   /** Worth a try as a target in place of an address that cannot be reached. */
@@ -66,19 +72,20 @@ export class AddressJudge {
     if (after !== undefined) this.#provenPairs.set(after, (this.#provenPairs.get(after) ?? 0) + 1);
   }
 
-  #isOnLink(ip: IpAddress): boolean {
-    const kind = this.#classOf(ip);
-    if (kind === "unspecified" || kind === "multicast" || kind === "reserved") return false;
-    return this.#facts.onLink.some((cidr) => cidrContains(cidr, ip));
-  }
-
-  #classOf(ip: IpAddress): AddressClass {
-    const known = this.#classes.get(ip);
+  #know(ip: IpAddress): KnownAddress {
+    const known = this.#known.get(ip);
     if (known !== undefined) return known;
     const kind = classifyIp(ip);
-    if (this.#classes.size >= rememberedMax) this.#classes.clear();
-    this.#classes.set(ip, kind);
-    return kind;
+    const isReachable = kind === "public" || this.#facts.ownIps.has(ip) || this.#isOnLink(ip, kind);
+    const judged = { kind, isReachable };
+    if (this.#known.size >= rememberedMax) this.#known.clear();
+    this.#known.set(ip, judged);
+    return judged;
+  }
+
+  #isOnLink(ip: IpAddress, kind: AddressClass): boolean {
+    if (kind === "unspecified" || kind === "multicast" || kind === "reserved") return false;
+    return this.#facts.onLink.some((cidr) => cidrContains(cidr, ip));
   }
 
   #carriesOtherCalls(ip: IpAddress, call: CallState): boolean {

@@ -37,7 +37,7 @@ export class CallStore {
   readonly calls = new Map<string, CallState>();
   isShuttingDown = false;
   readonly #random: Random;
-  readonly #owners = new Map<PairId, string>();
+  readonly #owners = new Map<PairId, CallState>();
   readonly #deadlines = new DeadlineHeap<string>();
   #nextPair = 1;
   #nextGroup = 1;
@@ -72,13 +72,12 @@ export class CallStore {
 
   mintPair(call: CallState): PairId {
     const pair = this.#nextPair++ as PairId;
-    this.#owners.set(pair, call.callId);
+    this.#owners.set(pair, call);
     return pair;
   }
 
   ownerOf(pair: PairId): CallState | undefined {
-    const callId = this.#owners.get(pair);
-    return callId === undefined ? undefined : this.calls.get(callId);
+    return this.#owners.get(pair);
   }
 
   /** A pair that never opened, or whose opening nobody waits for any more: if it still opens, it is closed then. */
@@ -133,11 +132,11 @@ export class CallStore {
     this.#loopMark = snapshot.loopMark;
     for (const call of snapshot.calls) {
       this.calls.set(call.callId, call);
-      for (const open of call.work?.opens ?? []) this.#owners.set(open.pair, call.callId);
+      for (const open of call.work?.opens ?? []) this.#owners.set(open.pair, call);
       for (const leg of call.legs) {
         for (const { pair } of leg.media) {
           if (pair === undefined) continue;
-          this.#owners.set(pair.id, call.callId);
+          this.#owners.set(pair.id, call);
           this.judge.noteProven(undefined, pair.provenIp);
         }
       }

@@ -21,7 +21,7 @@ export function limitFormerKeys(leg: LegState, nowMs: MonotonicMs): void {
 /** When the first of them go; Infinity: there are none. */
 export function formerKeysUntilMs(leg: LegState): number {
   let at = Number.POSITIVE_INFINITY;
-  for (const { formerUntilMs } of sdesOf(leg)) at = Math.min(at, formerUntilMs ?? at);
+  for (const { security } of leg.media) at = Math.min(at, security?.sdes?.formerUntilMs ?? at);
   return at;
 }
 
