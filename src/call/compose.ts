@@ -41,6 +41,7 @@ export function composeSdp(telling: Telling, lines: readonly Line[]): string {
   const ownIp = drafts.find((draft) => draft.local !== undefined)?.local?.ip;
   const draft: SessionDraft = {
     source: sdp.description,
+    origin: sdp.summary.origin,
     memory: listener.told,
     replace: options.replace,
     own: {

@@ -4,7 +4,7 @@ import { lastLine } from "./attribute.ts";
 import { addressType } from "./connection.ts";
 import type { SessionDescription } from "./description.ts";
 import type { ReplaceItem } from "./edits.ts";
-import { wordsOf } from "./words.ts";
+import { numberOf, wordsOf } from "./words.ts";
 
 export interface Origin {
   readonly username: string;
@@ -57,8 +57,8 @@ export function printOrigin(origin: Origin): string {
 
 /** The digits a number starts with; a version is 64 bits, and 0 when there are none. */
 function digitsOf(text: string): string {
-  const digits = /^0*(\d{1,20})/.exec(text)?.[1];
-  return digits === undefined ? "0" : digits;
+  if (numberOf(text, 15) !== undefined && !text.startsWith("0")) return text;
+  return /^0*(\d{1,20})/.exec(text)?.[1] ?? "0";
 }
 
 export function nextVersion(version: string): string {

@@ -19,14 +19,14 @@ import {
   type Origin,
   type OriginMemory,
   type OwnOrigin,
-  originOf,
   printOrigin,
 } from "./origin.ts";
 import { type MediaDraft, writeMedia } from "./write-media.ts";
 
 export interface SessionDraft {
-  /** The other party's body. */
+  /** The other party's body, and its origin. */
   readonly source: SessionDescription;
+  readonly origin: Origin | undefined;
   /** What this party was told before; undefined the first time. */
   readonly memory: OriginMemory | undefined;
   readonly replace: ReadonlySet<ReplaceItem>;
@@ -49,9 +49,9 @@ export interface WrittenSdp {
 
 /** One draft for each m-line this party is to see, in order. */
 export function writeSdp(session: SessionDraft, media: readonly MediaDraft[]): WrittenSdp {
-  const { source, memory, replace } = session;
+  const { memory, replace } = session;
   const origin = chooseOrigin({
-    source: originOf(source),
+    source: session.origin,
     previous: memory?.origin,
     own: session.own,
     replace,
@@ -105,12 +105,17 @@ function printMedia(session: SessionDraft, media: readonly MediaDraft[]): string
     keptDirection: session.keepsDirection ? { ofSession: directionOf(lines) } : undefined,
     sessionLines: lines,
   };
-  const editsByKind = new Map<string, AttributeEdits | undefined>();
+  const edits = editsByKind(session.attributes, media);
   let text = "";
-  for (const draft of media) {
-    const { kind } = draft.source;
-    if (!editsByKind.has(kind)) editsByKind.set(kind, editsOf(session.attributes, kind));
-    text += writeMedia(draft, context, editsByKind.get(kind));
-  }
+  for (const draft of media) text += writeMedia(draft, context, edits.get(draft.source.kind));
   return text;
+}
+
+type EditsByKind = ReadonlyMap<string, AttributeEdits | undefined>;
+const noEdits: EditsByKind = new Map();
+
+function editsByKind(attributes: readonly AttributeEdit[], media: readonly MediaDraft[]): EditsByKind {
+  if (attributes.length === 0) return noEdits;
+  const kinds = new Set(media.map((draft) => draft.source.kind));
+  return new Map([...kinds].map((kind) => [kind, editsOf(attributes, kind)]));
 }

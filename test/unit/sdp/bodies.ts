@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type IpAddress, parseIp } from "../../../src/core/address.ts";
 import type { SessionDescription } from "../../../src/sdp/description.ts";
+import { originOf } from "../../../src/sdp/origin.ts";
 import { parseSdp } from "../../../src/sdp/parse.ts";
 import { type MediaSummary, type SessionSummary, summarise } from "../../../src/sdp/summary.ts";
 import { type SessionDraft, type WrittenSdp, writeSdp } from "../../../src/sdp/write.ts";
@@ -70,6 +71,7 @@ export function rewrite(source: SessionDescription, { session = {}, media = {} }
   const own = { ip: ip("203.0.113.1"), sessionId: "7", version: "1" };
   const draft: SessionDraft = {
     source,
+    origin: originOf(source),
     memory: undefined,
     replace: new Set(),
     own,
