@@ -13,8 +13,8 @@ import { isDict, isList, type NgDict, type NgList, type NgValue } from "./value.
 /** The object in the bytes, or undefined if they are not one JSON object within the limits. */
 export function decodeJson(bytes: Uint8Array): NgDict | undefined {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (!isUtf8(buffer)) return undefined;
   const isPlain = isAscii(buffer);
+  if (!isPlain && !isUtf8(buffer)) return undefined;
   const text = buffer.toString(isPlain ? "latin1" : "utf8");
   let document: unknown;
   try {

@@ -74,7 +74,9 @@ export function newRequest(command: string): NgRequest {
 const noItems: ReadonlySet<never> = new Set<never>();
 
 export function withItems<Item>(set: ReadonlySet<Item>, ...items: readonly Item[]): ReadonlySet<Item> {
-  return new Set([...set, ...items]);
+  const grown = new Set(set);
+  for (const item of items) grown.add(item);
+  return grown;
 }
 
 /** The defaults of all flags and keys. */
