@@ -14,6 +14,17 @@ const receiveBufferSizeBytes = 4 * 1024 * 1024;
 /** Datagrams read in one turn of the event loop beside node's own, of which there are as many; then others have theirs. */
 const readsPerTurnMax = 32;
 
+/**
+ * Replies that wait for each other while more is read. Whoever sleeps is woken by a reply, which costs as much as the rest
+ * of sending it: who asks much by one socket is woken once for these. More of them would keep him waiting.
+ */
+const repliesTogetherMax = 4;
+
+interface Reply {
+  readonly target: Endpoint;
+  readonly bytes: Uint8Array;
+}
+
 let socketsMinted = 0;
 
 export async function openDatagramListener(
@@ -67,7 +78,11 @@ class ControlSocket {
   #readsLeft = readsPerTurnMax;
   readonly #nextTurn = (): void => {
     this.#readsLeft = readsPerTurnMax;
+    this.#sendWaiting();
   };
+  /** Replies to what was read in this turn, which leave together. */
+  readonly #waiting: Reply[] = [];
+  #isReading = false;
 
   private constructor(socket: Socket, parts: ListenerParts) {
     this.#socket = socket;
@@ -89,6 +104,7 @@ class ControlSocket {
   }
 
   close(): Promise<void> {
+    this.#sendWaiting();
     this.#direct = undefined;
     return new Promise((done) => this.#socket.close(done));
   }
@@ -97,8 +113,10 @@ class ControlSocket {
     const { log } = this.#parts;
     growReceiveBuffer(this.#socket, log);
     this.#socket.on("message", (bytes, from) => {
+      this.#isReading = this.#direct !== undefined;
       this.#take(bytes, from.address, from.port);
       this.#readOn();
+      this.#isReading = false;
     });
     this.#socket.on("error", (error) =>
       log.warn({ error: error.message }, "control socket reports an error"),
@@ -109,7 +127,10 @@ class ControlSocket {
   #readOn(): void {
     while (this.#readsLeft > 0 && this.#direct !== undefined) {
       const next = this.#direct.udp.receive(this.#direct.descriptor);
-      if (next === undefined) return;
+      if (next === undefined) {
+        this.#sendWaiting();
+        return;
+      }
       if (this.#readsLeft === readsPerTurnMax) setImmediate(this.#nextTurn);
       this.#readsLeft--;
       this.#take(next.bytes, next.ip, next.port);
@@ -120,8 +141,22 @@ class ControlSocket {
     const { guard, handler } = this.#parts;
     const endpoint = guard.admit(address, port);
     if (endpoint === undefined) return;
-    const reply = (answer: Uint8Array): void => this.#send(endpoint, answer);
+    const reply = (answer: Uint8Array): void => this.#reply(endpoint, answer);
     handler.onMessage(bytes, { framing: "datagram", listener: this.#listener, endpoint, reply });
+  }
+
+  #reply(target: Endpoint, bytes: Uint8Array): void {
+    if (!this.#isReading) {
+      this.#send(target, bytes);
+      return;
+    }
+    this.#waiting.push({ target, bytes });
+    if (this.#waiting.length === repliesTogetherMax) this.#sendWaiting();
+  }
+
+  #sendWaiting(): void {
+    for (const { target, bytes } of this.#waiting) this.#send(target, bytes);
+    this.#waiting.length = 0;
   }
 
   #send(target: Endpoint, bytes: Uint8Array): void {
