@@ -5,7 +5,7 @@
  */
 import { type SocketPort, sendCode } from "../../relay/driver.ts";
 import type { Arena } from "./arena.ts";
-import { ConnectedSockets } from "./connected-sockets.ts";
+import { busyAfter, ConnectedSockets } from "./connected-sockets.ts";
 import { failureOf, isPassing, isQueueFull, sendFlags } from "./datagram-flags.ts";
 import {
   type BoxedNumbers,
@@ -89,7 +89,11 @@ export class EpollSockets implements SocketPort {
     this.descriptors = new Int32Array(capacitySlots);
     this.#isV6 = new Uint8Array(capacitySlots);
     this.#generations = new Int32Array(capacitySlots);
-    this.#connected = new ConnectedSockets(capacitySlots, secondSocketsMax);
+    this.#connected = new ConnectedSockets(
+      capacitySlots,
+      secondSocketsMax,
+      batches ? busyAfter.batched : busyAfter.connected,
+    );
     this.seconds = this.#connected.descriptors;
     this.#current = this.#connected.current;
     this.epoll = epollCreate(epoll.cloexec);
@@ -145,8 +149,7 @@ export class EpollSockets implements SocketPort {
    * overtake it.
    */
   batchOrConnect(slot: number): boolean {
-    // One that has a batch and is busy all the same sends packets that are too large for it.
-    if (this.batch.has(slot) || !this.batch.open(slot, this.descriptors[slot]!)) return this.#connect(slot);
+    if (!this.batch.open(slot, this.descriptors[slot]!)) return this.#connect(slot);
     this.#connected.leave(slot);
     // The batch learns where the slot sends already.
     const { ip, port } = this.#targetOf(slot);
@@ -219,7 +222,8 @@ export class EpollSockets implements SocketPort {
     const targetBytes = addressBytes(this.#isV6[slot] === 1);
     // Copied to one place, whose address is boxed already; the targets' own addresses are not.
     copyAddress(view, this.#targets + slot * socketAddress.slotBytes, this.#target, targetBytes);
-    this.#connected.noteSent(slot);
+    // A second socket would hear what is read with others', all for the few packets that no batch takes.
+    if (!this.batch.has(slot)) this.#connected.noteSent(slot);
     const fd = this.descriptors[slot]!;
     const target = this.#boxed[boxed.target]!;
     if (sendto(fd, packet, sizeBytes, sendFlags, target, targetBytes) >= 0) return sendCode.sent;
