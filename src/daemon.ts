@@ -31,6 +31,7 @@ import { TimeoutNotifier } from "./io/control/notify.ts";
 import { type CtlServer, startCtlServer } from "./io/ctl-server.ts";
 import { type HttpServer, startHttpServer } from "./io/http-server.ts";
 import { machineWarnings, spareDescriptors } from "./io/machine-limits.ts";
+import { letMediaFirst } from "./io/priority.ts";
 import { systemRandom } from "./io/random.ts";
 import { endpointWords, openRelayDriver, portRangeWords } from "./io/relay-driver.ts";
 import type { RelayDriver } from "./relay/driver.ts";
@@ -48,6 +49,16 @@ interface EventListeners {
   readonly transports: TransportLog;
   readonly sources: SourceLog;
   readonly turn: Turn | undefined;
+}
+
+interface StartedRelay {
+  readonly relay: Relay;
+  readonly timer: DeadlineTimer;
+  /** For banner and log. */
+  readonly driver: string;
+  /** Media have threads of their own. */
+  readonly hasThreads: boolean;
+  readonly turnWorkers: TurnWorkers | undefined;
 }
 
 /** What operators may look at and act on. */
@@ -106,8 +117,10 @@ class Building {
       placeOf: (pair) => calls.placeOf(pair),
     });
     let turn: Turn | undefined;
-    const { relay, timer, driver, turnWorkers } = await this.#startRelay(secure, sources, (event) =>
-      this.#relayEvent(event, { shell, totals, transports, sources, turn }),
+    const { relay, timer, driver, hasThreads, turnWorkers } = await this.#startRelay(
+      secure,
+      sources,
+      (event) => this.#relayEvent(event, { shell, totals, transports, sources, turn }),
     );
     const calls = new Calls({
       options: callOptions(config, secure),
@@ -158,6 +171,7 @@ class Building {
     );
     turn = await this.#makeTurn(relay, turnWorkers);
     await relay.ready;
+    if (hasThreads) letMediaFirst();
     const engine = `${driver}, ${this.#srtpEngine(relay)}`;
     await control.open();
     const reader = relayReader(relay, sources.history);
@@ -210,7 +224,7 @@ class Building {
     { makers, certificates }: SecureMedia,
     sources: SourceLog,
     onEvent: (event: RelayEvent) => void,
-  ): Promise<{ relay: Relay; timer: DeadlineTimer; driver: string; turnWorkers: TurnWorkers | undefined }> {
+  ): Promise<StartedRelay> {
     const { interfaces, portMin, portMax, tos, workers, io, maxSessions } = this.#config;
     const { coalesce, batchSend, batchReceive } = this.#config;
     const { trustedMedia, settleTimeMs: settleMs, relearnAfterSilenceMs, replayMemoryBytes } = this.#config;
@@ -277,6 +291,7 @@ class Building {
       relay,
       timer,
       driver: driverText(driver),
+      hasThreads: driver.name === "epoll",
       turnWorkers,
     };
   }

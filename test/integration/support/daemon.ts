@@ -108,6 +108,11 @@ export class DaemonProcess {
   }
 
   /** The exit code after SIGTERM. */
+  get pid(): number {
+    assert.ok(this.#child.pid);
+    return this.#child.pid;
+  }
+
   async stop(): Promise<number | null> {
     const ended = new Promise<number | null>((resolve) => this.#child.once("close", resolve));
     const isOver = this.#child.exitCode !== null || this.#child.signalCode !== null;
