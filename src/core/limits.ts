@@ -138,8 +138,10 @@ export const packetSizeBytesMax = 1_600;
 /** Relay: bytes in front of and behind a packet in its arena slot, for headers and authentication tags. */
 export const packetHeadroomBytes = 64;
 export const packetTailroomBytes = 192;
-/** Relay: the largest datagram at all; carried in the one jumbo slot. */
+/** Relay: the largest datagram at all. */
 export const jumboSizeBytesMax = 9_216;
+/** Relay: a place for a datagram of any size, with the room around it. */
+export const packetRoomBytes = packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes;
 /** Relay: bytes of held packets in one worker. */
 export const heldBytesPerWorkerMax = 8 * 1024 * 1024;
 /**

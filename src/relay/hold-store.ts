@@ -13,10 +13,9 @@ import {
   heldBytesPerWorkerMax,
   heldPacketsPerEgressMax,
   heldPacketsPerStreamMax,
-  jumboSizeBytesMax,
   packetHeadroomBytes,
+  packetRoomBytes,
   packetSizeBytesMax,
-  packetTailroomBytes,
 } from "../core/limits.ts";
 import { workerField } from "./counters.ts";
 import { reason } from "./reasons.ts";
@@ -35,7 +34,7 @@ export const egressCandidate = candidatesPerSlotMax;
 export const keylessCandidate = candidatesPerSlotMax + 1;
 
 const nodesBytes = smallNodes * smallBytes + largeNodes * packetSizeBytesMax;
-const benchBytes = packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes;
+const benchBytes = packetRoomBytes;
 
 /** Bytes of the arena the store needs. */
 export const holdStoreBytes = nodesBytes + 2 * benchBytes;

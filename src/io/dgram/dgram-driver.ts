@@ -4,7 +4,7 @@
  */
 import type { RemoteInfo } from "node:dgram";
 import { ipToWords, parseIp } from "../../core/address.ts";
-import { jumboSizeBytesMax, packetHeadroomBytes, packetTailroomBytes } from "../../core/limits.ts";
+import { jumboSizeBytesMax, packetHeadroomBytes, packetRoomBytes } from "../../core/limits.ts";
 import { Handover } from "../../handover/handover.ts";
 import type {
   BindRequest,
@@ -31,7 +31,7 @@ import { makeWorkerSetup, sourceOptions } from "../worker-setup.ts";
 import { DgramSockets } from "./dgram-sockets.ts";
 
 /** The arena: one packet, the hold store, what the SRTP engine works with, and what may be sent again. */
-const holdBase = packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes;
+const holdBase = packetRoomBytes;
 const engineBase = Math.ceil((holdBase + holdStoreBytes) / 64) * 64;
 const replayBase = Math.ceil((engineBase + srtpEngineBytes) / 64) * 64;
 

@@ -5,7 +5,7 @@
 import { Arena } from "./arena.ts";
 import { option, setsockopt } from "./libc.ts";
 import { writeAddress } from "./message-vector.ts";
-import { inet6Headers, inetHeaders, type PacketOrigin } from "./packet-headers.ts";
+import { inet6Headers, inetHeaders, type LocalPlace } from "./packet-headers.ts";
 
 /** struct sock_fprog and struct sock_filter (linux/filter.h); classic BPF reads numbers as on the wire. */
 const program = { address: 8, bytes: 16 } as const;
@@ -16,7 +16,7 @@ const ipHeader = -0x100000;
 const targetPort = 2;
 
 /** False, and errno tells why. `own`: where the socket is bound. */
-export function dropDirect(fd: number, { isV6, ip, port }: PacketOrigin): boolean {
+export function dropDirect(fd: number, { isV6, ip, port }: LocalPlace): boolean {
   const words = isV6 ? [...ip] : ip.slice(3);
   const at = ipHeader + (isV6 ? inet6Headers : inetHeaders).target;
   // The port first: it tells nearly all apart.

@@ -1,11 +1,8 @@
 /** A worker's part of the table of flows: which slots' datagrams come by the shared sockets, and which slot has a port. */
 import { BpfCalls } from "./bpf.ts";
-import type { PacketOrigin } from "./packet-headers.ts";
+import type { LocalPlace } from "./packet-headers.ts";
 import { receiverIndex, type SteeringShare } from "./steering.ts";
 import { flowKey } from "./steering-program.ts";
-
-/** Where a slot is bound. */
-export type LocalPlace = Pick<PacketOrigin, "isV6" | "ip" | "port">;
 
 /** Local addresses of a worker's flows; slots at further ones go without. */
 const addressesMax = 16;

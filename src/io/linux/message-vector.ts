@@ -5,7 +5,7 @@
  * A call for each has to enter the kernel, and our own code has left the processor's cache when it comes back: of eight
  * datagrams together, each costs 0.3 microseconds less to receive and 0.7 less to send.
  */
-import { jumboSizeBytesMax, packetHeadroomBytes, packetTailroomBytes } from "../../core/limits.ts";
+import { jumboSizeBytesMax, packetHeadroomBytes, packetRoomBytes } from "../../core/limits.ts";
 import type { Arena } from "./arena.ts";
 import { receiveFlags, sendFlags } from "./datagram-flags.ts";
 import { type BoxedNumbers, recvmmsg, sendmmsg, socketAddress } from "./libc.ts";
@@ -21,7 +21,7 @@ export const messageHeader = {
 } as const;
 export const messageVector = { sizeBytes: 8, bytes: 16 } as const;
 
-const placeBytes = 64 * Math.ceil((packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes) / 64);
+const placeBytes = 64 * Math.ceil(packetRoomBytes / 64);
 const beyond32Bits = 2 ** 32;
 
 /** Bytes of the arena a vector needs. */

@@ -20,12 +20,16 @@ export const inet6Headers = { bytes: 48, source: 8, target: 24, ports: 40 } as c
 const protocolUdp = 17;
 const udpHeaderBytes = 8;
 
-/** What a port's headers say of itself. */
-export interface PacketOrigin {
+/** Where a port is. */
+export interface LocalPlace {
   readonly isV6: boolean;
   /** Four words of the address as of `ipToWords`. */
   readonly ip: Int32Array;
   readonly port: number;
+}
+
+/** What a port's headers say of itself. */
+export interface PacketOrigin extends LocalPlace {
   readonly trafficClass: number;
   readonly hopLimit: number;
 }

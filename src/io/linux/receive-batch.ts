@@ -131,7 +131,7 @@ export class ReceiveBatch {
    * before that, or later packets would overtake it. False: it cannot be.
    */
   take(slot: number, fd: number, remote: Int32Array, remotePort: number): boolean {
-    const local = this.#calls.originOf(fd);
+    const local = this.#calls.placeOf(fd);
     const isTaken =
       local !== undefined &&
       this.descriptors[local.isV6 ? 1 : 0] >= 0 &&
@@ -252,7 +252,7 @@ export class ReceiveBatch {
     calls.set(fd, family.level, family.originalTarget, 1);
     const bound = calls.bind(fd, boundTo[isV6 ? 1 : 0], 0);
     if (bound < 0) return bound;
-    const own = calls.originOf(fd);
+    const own = calls.placeOf(fd);
     // Or whoever runs a program on this machine could fill the queue.
     if (own !== undefined && dropDirect(fd, own) && this.#flows.setReceiver(fd, isV6)) return fd;
     close(fd);

@@ -6,12 +6,7 @@
  * Raw sockets take CAP_NET_RAW. Without it, or for what a raw socket does not take, packets leave by their own sockets. So
  * they do until a port is busy. A worker reads each packet into a place of its own, so that those that wait stay as they are.
  */
-import {
-  jumboSizeBytesMax,
-  packetHeadroomBytes,
-  packetSizeBytesMax,
-  packetTailroomBytes,
-} from "../../core/limits.ts";
+import { packetHeadroomBytes, packetRoomBytes, packetSizeBytesMax } from "../../core/limits.ts";
 import { workerField } from "../../relay/counters.ts";
 import type { Arena } from "./arena.ts";
 import { type BoxedNumbers, close, option, protocolRaw, socketType } from "./libc.ts";
@@ -22,10 +17,8 @@ import { SocketCalls } from "./sockets.ts";
 
 /** Packets that wait at once: a call for each is little then, and so many stay in the processor's cache. */
 export const sendBatchPlaces = 32;
-/** A packet of any size, and the room around it. */
-const packetBytes = packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes;
 /** From one place to the next: an odd number of the cache's lines, so that beginnings of packets share few of its sets. */
-const placeBytes = 64 * (Math.ceil(packetBytes / 64) | 1);
+const placeBytes = 64 * (Math.ceil(packetRoomBytes / 64) | 1);
 /** Of each worker: one for each local address and traffic class. */
 const routesMax = 16;
 /** Half a second of 64 Mbit/s. */

@@ -19,7 +19,7 @@ import {
   socketAddress,
   socketType,
 } from "./libc.ts";
-import type { PacketOrigin } from "./packet-headers.ts";
+import type { LocalPlace, PacketOrigin } from "./packet-headers.ts";
 
 /** Half a second of 4 Mbit/s video; the kernel's default loses packets while a worker pauses. */
 export const receiveBufferBytes = 256 * 1024;
@@ -139,18 +139,25 @@ export class SocketCalls {
     return -code;
   }
 
-  /** What packets carry that leave by a bound socket; undefined if the system does not tell. */
-  originOf(fd: number): PacketOrigin | undefined {
+  /** Where a socket is bound; undefined if the system does not tell. */
+  placeOf(fd: number): LocalPlace | undefined {
     if (!this.#readName(fd)) return undefined;
     const { view } = this.#arena;
     const ip = new Int32Array(4);
     readSocketIp(view, this.#address, ip);
     const isV6 = view.getUint16(this.#address, true) === addressFamily.inet6;
-    const port = view.getUint16(this.#address + socketAddress.port);
+    return { isV6, ip, port: view.getUint16(this.#address + socketAddress.port) };
+  }
+
+  /** What packets carry that leave by a bound socket; undefined if the system does not tell. */
+  originOf(fd: number): PacketOrigin | undefined {
+    const place = this.placeOf(fd);
+    if (place === undefined) return undefined;
+    const { isV6 } = place;
     const { level } = isV6 ? option.ipv6 : option.ip;
     const trafficClass = this.get(fd, level, isV6 ? option.ipv6.trafficClass : option.ip.tos);
     const hopLimit = this.get(fd, level, isV6 ? option.ipv6.unicastHops : option.ip.timeToLive);
-    return { isV6, ip, port, trafficClass, hopLimit };
+    return { ...place, trafficClass, hopLimit };
   }
 
   /**

@@ -1,9 +1,8 @@
 /** A worker's TURN sockets on Linux: in the epoll set of its media sockets, under negative numbers. */
 
 import {
-  jumboSizeBytesMax,
   packetHeadroomBytes,
-  packetTailroomBytes,
+  packetRoomBytes,
   turnPostsMax,
   turnReadsPerTurnMax,
 } from "../../core/limits.ts";
@@ -29,7 +28,6 @@ import { PacketAddresses } from "./packet-addresses.ts";
 import { isOfFamily, writeSocketAddress } from "./sockets.ts";
 
 const boxed = { target: 1, value: 2 } as const;
-const packetBytes = packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes;
 
 /** How the epoll set names a TURN socket; media slots are 0 and above, the wake-up is -1. */
 export function epollNameOf(socket: number): number {
@@ -69,7 +67,7 @@ export class TurnSockets implements TurnSocketPort {
     this.#boxed = [null, arena.address + this.#target, arena.address + this.#value];
     this.inbox = new MessageVector(arena, turnReadsPerTurnMax);
     this.outbox = new MessageVector(arena, turnPostsMax);
-    this.packetOffset = arena.reserve(packetBytes) + packetHeadroomBytes;
+    this.packetOffset = arena.reserve(packetRoomBytes) + packetHeadroomBytes;
     this.#fromInbox = new PacketAddresses(arena.address, this.inbox);
     this.#fromElsewhere = new PacketAddresses(arena.address, {
       firstOffset: this.packetOffset,
@@ -193,4 +191,4 @@ export class TurnSockets implements TurnSocketPort {
 
 /** Bytes of the arena `TurnSockets` needs. */
 export const turnSocketsBytes =
-  256 + packetBytes + messageVectorBytes(turnReadsPerTurnMax) + messageVectorBytes(turnPostsMax);
+  256 + packetRoomBytes + messageVectorBytes(turnReadsPerTurnMax) + messageVectorBytes(turnPostsMax);

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { type Endpoint, type IpAddress, ipToWords } from "../../../src/core/address.ts";
-import { jumboSizeBytesMax, packetHeadroomBytes, packetTailroomBytes } from "../../../src/core/limits.ts";
+import { jumboSizeBytesMax, packetHeadroomBytes, packetRoomBytes } from "../../../src/core/limits.ts";
 import type { GroupId, PairId, PairSettings, RelayEvent } from "../../../src/core/plan/plan.ts";
 import type { SrtpKey } from "../../../src/core/plan/security.ts";
 import type { MonotonicMs } from "../../../src/core/time.ts";
@@ -40,7 +40,7 @@ import { World } from "../simulation/world.ts";
 import { NodeCryptoEngine } from "../srtp-node-engine.ts";
 
 const capacitySlots = 32;
-const bufferBytes = packetHeadroomBytes + jumboSizeBytesMax + packetTailroomBytes;
+const bufferBytes = packetRoomBytes;
 
 /** Reasons that are no end of a datagram that came in: notes beside one, or of something else. */
 const besides: ReadonlySet<ReasonName> = new Set([
