@@ -5,6 +5,7 @@ import { FlowTable } from "../../src/io/linux/flow-table.ts";
 import { sendBatchPlaces } from "../../src/io/linux/send-batch.ts";
 import { SocketCalls } from "../../src/io/linux/sockets.ts";
 import { Steering } from "../../src/io/linux/steering.ts";
+import { oneTo, pause } from "../support/relay-call.ts";
 import { Phone, rtpPacket } from "../support/relay-rig.ts";
 import { maySteer, openShared, sharedSlot } from "../support/shared-slot.ts";
 import { suite } from "../support/suite.ts";
@@ -13,8 +14,6 @@ const [loopback4, loopback4Words] = [0x7f000001, 0xffff];
 /** What one party may send in a second and be read with others. */
 const most = 2_000;
 
-const oneTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const here = (port: number) => ({ ip: "127.0.0.1" as never, port });
 
 /** The phone sends so many packets to slot 0: how many of them are read with others'. */

@@ -16,17 +16,12 @@ import { mayBatch, sendBatchPlaces } from "../../src/io/linux/send-batch.ts";
 import { SocketBinder, SocketCalls } from "../../src/io/linux/sockets.ts";
 import { counterSizes, workerField } from "../../src/relay/counters.ts";
 import { sendCode } from "../../src/relay/driver.ts";
-import { Phone, RelayRig, rtpPacket, startCall, until } from "../support/relay-rig.ts";
+import { enough, oneTo, pause, sequencesOf, speakInBursts } from "../support/relay-call.ts";
+import { Phone, RelayRig, rtpPacket, until } from "../support/relay-rig.ts";
 import { suite } from "../support/suite.ts";
 
-/** Packets to one place after which a port is surely busy. */
-const enough = 40;
 const [loopback4, loopback4Words] = [0x7f000001, 0xffff];
 const binder = new SocketBinder();
-
-const sequencesOf = ({ heard }: Phone): readonly number[] => heard.map((bytes) => bytes.readUInt16BE(2));
-const oneTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** One slot's sockets, made busy towards a phone, and a batch for it. */
 async function busySlot(port: number): Promise<{
@@ -94,27 +89,7 @@ suite("relay: packets that leave together", (test) => {
   ] as const) {
     test(`everything arrives, in order, from the same port, IPv${families.join(" to IPv")}`, async () => {
       const rig = await RelayRig.start({ driver: "epoll", receivesBatches: false });
-      const { phones, ports } = await startCall(rig, families);
-      let sequence = 0;
-      // One at a time until both ports are busy, then many at once.
-      for (const burst of [...Array<number>(2 * enough).fill(1), 5, 31, 32, 33, 100, 1]) {
-        for (let each = 0; each < burst; each++) {
-          sequence++;
-          await phones[0].send(rtpPacket(7, sequence), ports[0]);
-          await phones[1].send(rtpPacket(9, sequence), ports[1]);
-        }
-        await pause(1);
-      }
-      await until(() => phones.every(({ heard }) => heard.length >= sequence), "all");
-      for (const [side, phone] of phones.entries()) {
-        assert.deepEqual(sequencesOf(phone), oneTo(sequence));
-        assert.deepEqual(
-          phone.heard.at(-1),
-          rtpPacket(side === 0 ? 9 : 7, sequence),
-          "not a byte is another",
-        );
-        assert.ok(phone.sources.every(({ port }) => port === ports[side]!.port));
-      }
+      const phones = await speakInBursts(rig, families);
       const [stats] = rig.relay.stats().workers;
       assert.ok(stats!.batches > enough, "they left together");
       assert.equal(stats!.batchRefusals, 0);

@@ -20,12 +20,9 @@ import { allocateRing, RingReader, RingWriter } from "../../src/io/ring.ts";
 import { counterSizes } from "../../src/relay/counters.ts";
 import { commandWords, eventWords, sendCode } from "../../src/relay/driver.ts";
 import type { WorkerCore } from "../../src/relay/worker-core.ts";
-import { Call } from "../support/relay-call.ts";
+import { Call, enough, moveAmidStranger, oneTo, sequencesOf } from "../support/relay-call.ts";
 import { Phone, RelayRig, rtpPacket, until } from "../support/relay-rig.ts";
 import { suite } from "../support/suite.ts";
-
-/** Packets to one place after which a port surely has its second socket. */
-const enough = 40;
 
 const [rawSocket, protocolIcmp] = [3, 1];
 
@@ -85,10 +82,6 @@ function socketsFor(arena: Arena, capacitySlots: number): EpollSockets {
   return new EpollSockets({ arena, capacitySlots, secondSocketsMax: 10_000, batches: false, worker });
 }
 
-const sequencesOf = ({ heard }: Phone): readonly number[] => heard.map((bytes) => bytes.readUInt16BE(2));
-
-const oneTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
-
 suite("relay: second sockets of busy ports", (test) => {
   for (const family of [4, 6] as const) {
     test(`a busy port gets one; every packet arrives, in order, before and after, IPv${family}`, async () => {
@@ -113,26 +106,10 @@ suite("relay: second sockets of busy ports", (test) => {
 
   test("everybody else is heard at the first socket: strangers are refused, and a phone that moves is followed", async () => {
     const rig = await RelayRig.start({ driver: "epoll", batches: false });
-    const call = await Call.start(rig, 4, ["127.0.0.1", "127.0.0.2"]);
-    const stranger = await Phone.open("127.0.0.9");
-    const cellular = await Phone.open("127.0.0.3");
-    await call.speak(enough, 20, call.b);
-    assert.deepEqual(remotePortsAt(call.portB), [0, call.b.endpoint.port]);
-    await stranger.send(rtpPacket(666, 1), call.pairs[1].local.rtp);
-    await until(() => rig.relay.read(call.pairs[1].pair)!.rtp.errorsIn > 0, "the stranger's packet");
-    await call.speak(3, 20, undefined);
-    await call.speak(2 * enough, 20, cellular);
-    await until(() => cellular.heard.at(-1)?.readUInt16BE(2) === call.last, "the last packet");
-    const heard = sequencesOf(cellular);
-    assert.deepEqual(
-      heard,
-      oneTo(call.last).slice(-heard.length),
-      "nothing lost and nothing twice on the new way",
-    );
-    assert.ok(heard.length > 2 * enough, "what went to the dead address was sent again");
+    const { call, stranger, cellular } = await moveAmidStranger(rig, ({ portB, b }) => {
+      assert.deepEqual(remotePortsAt(portB), [0, b.endpoint.port]);
+    });
     assert.deepEqual(remotePortsAt(call.portB), [0, cellular.endpoint.port], "connected anew");
-    assert.equal(stranger.heard.length, 0);
-    assert.equal(call.a.heard.filter((bytes) => bytes.readUInt32BE(8) === 666).length, 0);
     // The way it came from is open still: what it sends there late is read.
     const before = rig.relay.read(call.pairs[1].pair)!.rtp.errorsIn;
     await call.b.send(rtpPacket(9, 1), call.pairs[1].local.rtp);

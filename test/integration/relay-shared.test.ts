@@ -3,19 +3,21 @@ import assert from "node:assert/strict";
 import { readdirSync, readlinkSync } from "node:fs";
 import type { DriverOptions } from "../../src/io/driver-options.ts";
 import { EpollDriver } from "../../src/io/linux/epoll-driver.ts";
-import { Call } from "../support/relay-call.ts";
-import { Phone, RelayRig, type RigOptions, rtpPacket, startCall, until } from "../support/relay-rig.ts";
+import {
+  Call,
+  enough,
+  moveAmidStranger,
+  oneTo,
+  pause,
+  sequencesOf,
+  speakInBursts,
+} from "../support/relay-call.ts";
+import { RelayRig, type RigOptions, rtpPacket, until } from "../support/relay-rig.ts";
 import { maySteer } from "../support/shared-slot.ts";
 import { suite } from "../support/suite.ts";
 
-/** Packets to one place after which a port is surely busy. */
-const enough = 40;
 /** More than one party may send in a second and be read with others. */
 const tooMany = 2_500;
-
-const sequencesOf = ({ heard }: Phone): readonly number[] => heard.map((bytes) => bytes.readUInt16BE(2));
-const oneTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const startRig = (options: Partial<RigOptions> = {}): Promise<RelayRig> =>
   RelayRig.start({ driver: "epoll", ...options });
@@ -49,27 +51,7 @@ suite("relay: packets that are read together", (test) => {
   ] as const) {
     test(`everything arrives, in order, from the same port, IPv${families.join(" to IPv")}`, async () => {
       const rig = await startRig();
-      const { phones, ports } = await startCall(rig, families);
-      let sequence = 0;
-      // One at a time until both ports are busy, then many at once.
-      for (const burst of [...Array<number>(2 * enough).fill(1), 5, 31, 32, 33, 100, 1]) {
-        for (let each = 0; each < burst; each++) {
-          sequence++;
-          await phones[0].send(rtpPacket(7, sequence), ports[0]);
-          await phones[1].send(rtpPacket(9, sequence), ports[1]);
-        }
-        await pause(1);
-      }
-      await until(() => phones.every(({ heard }) => heard.length >= sequence), "all");
-      for (const [side, phone] of phones.entries()) {
-        assert.deepEqual(sequencesOf(phone), oneTo(sequence));
-        assert.deepEqual(
-          phone.heard.at(-1),
-          rtpPacket(side === 0 ? 9 : 7, sequence),
-          "not a byte is another",
-        );
-        assert.ok(phone.sources.every(({ port }) => port === ports[side]!.port));
-      }
+      const phones = await speakInBursts(rig, families);
       assert.ok(reads(rig) > enough, "they were read together");
       assert.equal(rig.relay.stats().workers[0]!.receiveDrops, 0);
       await end(rig, ...phones);
@@ -93,20 +75,7 @@ suite("relay: packets that are read together", (test) => {
 
   test("everybody else is heard at the port itself: strangers are refused, and a phone that moves is followed", async () => {
     const rig = await startRig();
-    const call = await Call.start(rig, 4, ["127.0.0.1", "127.0.0.2"]);
-    const stranger = await Phone.open("127.0.0.9");
-    const cellular = await Phone.open("127.0.0.3");
-    await call.speak(enough, 20, call.b);
-    await stranger.send(rtpPacket(666, 1), call.pairs[1].local.rtp);
-    await until(() => rig.relay.read(call.pairs[1].pair)!.rtp.errorsIn > 0, "the stranger's packet");
-    await call.speak(3, 20, undefined);
-    await call.speak(2 * enough, 20, cellular);
-    await until(() => cellular.heard.at(-1)?.readUInt16BE(2) === call.last, "the last packet");
-    const heard = sequencesOf(cellular);
-    assert.deepEqual(heard, oneTo(call.last).slice(-heard.length), "nothing lost and nothing twice");
-    assert.ok(heard.length > 2 * enough, "what went to the dead address was sent again");
-    assert.equal(stranger.heard.length, 0);
-    assert.equal(call.a.heard.filter((bytes) => bytes.readUInt32BE(8) === 666).length, 0);
+    const { call, stranger, cellular } = await moveAmidStranger(rig, () => undefined);
     // Where it is now it is read with others again, and where it was it is heard no more.
     const [before, late] = [reads(rig), rig.relay.read(call.pairs[1].pair)!.rtp.errorsIn];
     await cellular.send(rtpPacket(9, call.last + 1), call.pairs[1].local.rtp);

@@ -7,10 +7,9 @@ import { close } from "../../src/io/linux/libc.ts";
 import { SocketBinder } from "../../src/io/linux/sockets.ts";
 import { Steering } from "../../src/io/linux/steering.ts";
 import { counterSizes } from "../../src/relay/counters.ts";
+import { enough } from "./relay-call.ts";
 import { Phone } from "./relay-rig.ts";
 
-/** Packets to one place after which a port is surely busy. */
-const enough = 40;
 const slots = 4;
 const [loopback4, loopback4Words] = [0x7f000001, 0xffff];
 
