@@ -31,7 +31,7 @@ import { TimeoutNotifier } from "./io/control/notify.ts";
 import { type CtlServer, startCtlServer } from "./io/ctl-server.ts";
 import { type HttpServer, startHttpServer } from "./io/http-server.ts";
 import { machineWarnings, spareDescriptors } from "./io/machine-limits.ts";
-import { letMediaFirst } from "./io/priority.ts";
+import { letOthersFirst, threadsSoFar } from "./io/priority.ts";
 import { systemRandom } from "./io/random.ts";
 import { endpointWords, openRelayDriver, portRangeWords } from "./io/relay-driver.ts";
 import type { RelayDriver } from "./relay/driver.ts";
@@ -117,6 +117,7 @@ class Building {
       placeOf: (pair) => calls.placeOf(pair),
     });
     let turn: Turn | undefined;
+    const controlThreads = threadsSoFar();
     const { relay, timer, driver, hasThreads, turnWorkers } = await this.#startRelay(
       secure,
       sources,
@@ -171,7 +172,7 @@ class Building {
     );
     turn = await this.#makeTurn(relay, turnWorkers);
     await relay.ready;
-    if (hasThreads) letMediaFirst();
+    if (hasThreads) letOthersFirst(controlThreads);
     const engine = `${driver}, ${this.#srtpEngine(relay)}`;
     await control.open();
     const reader = relayReader(relay, sources.history);

@@ -13,8 +13,8 @@ import { waitingDueAtMs } from "./waiting-target.ts";
 /** A question that stays open for another reason than time is asked again after so long. */
 const askAgainMs = 10;
 
-/** When the slot is to be settled again; always later than now. */
-export function nextDeadline(ground: Ground, slot: number, nowMs: number): number {
+/** Notes when the slot is to be settled again; always later than now. A time that is returned would be an object. */
+export function setDeadline(ground: Ground, slot: number, nowMs: number): void {
   const supersededAt = timeOf(ground, slot, real.supersededAt);
   let next = Math.min(
     supersededAt > 0 ? supersededAt : Number.POSITIVE_INFINITY,
@@ -32,7 +32,7 @@ export function nextDeadline(ground: Ground, slot: number, nowMs: number): numbe
     if (decidedAt !== Number.POSITIVE_INFINITY)
       next = Math.min(next, Math.max(decidedAt, nowMs + askAgainMs));
   }
-  return Math.max(next, nowMs + 1);
+  ground.deadlines.set(slot, Math.max(next, nowMs + 1));
 }
 
 function decidableAt(ground: Ground, slot: number, at: number, nowMs: number): number {

@@ -7,7 +7,7 @@ import { candidatesPerSlotMax } from "../core/limits.ts";
 import { candidateAt, dropCandidate, expireCandidates, isCandidate, lastAtMs } from "./candidates.ts";
 import { expireTwin } from "./comparing.ts";
 import { evidenceCode } from "./contract.ts";
-import { nextDeadline } from "./due.ts";
+import { setDeadline } from "./due.ts";
 import {
   type Ground,
   isOpenAnew,
@@ -47,7 +47,7 @@ export function settle(ground: Ground, slot: number, nowMs: number): void {
     else if (isRtcp(ground, slot)) settleRtcp(ground, slot, nowMs);
     else settleUnproven(ground, slot, nowMs);
   }
-  ground.deadlines.set(slot, nextDeadline(ground, slot, nowMs));
+  setDeadline(ground, slot, nowMs);
 }
 
 /** Sole use for a while makes a provisional proof a lasting one. */

@@ -1,10 +1,7 @@
 /** Entry of a relay worker's thread on Linux: lays out the arena, joins core and sockets, runs the loop to its end. */
-import { GCProfiler, setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { parentPort, workerData } from "node:worker_threads";
 import { turnListenersMax } from "../core/limits.ts";
 import { Handover } from "../handover/handover.ts";
-import { workerField } from "../relay/counters.ts";
 import { commandWords, eventWords } from "../relay/driver.ts";
 import { holdStoreBytes } from "../relay/hold-store.ts";
 import { packetHashKeyWords } from "../relay/packet-hash.ts";
@@ -14,6 +11,7 @@ import { turnCommandWords } from "../relay/turn/turn-records.ts";
 import { TurnWorker } from "../relay/turn/turn-worker.ts";
 import { WorkerCore } from "../relay/worker-core.ts";
 import { OwnPlaces } from "../turn/own-places.ts";
+import { CollectionWatch, EarlyCollections } from "./collections.ts";
 import { Arena } from "./linux/arena.ts";
 import { EpollLoop, loopBytes } from "./linux/epoll-loop.ts";
 import { EpollSockets, socketsBytes } from "./linux/epoll-sockets.ts";
@@ -24,32 +22,6 @@ import { randomWords } from "./random.ts";
 import { RingReader, RingWriter } from "./ring.ts";
 import { srtpEngineBytes } from "./srtp-engine.ts";
 import { sourceOptions, type WorkerSetup } from "./worker-setup.ts";
-
-/** Folds what V8 says about collections into the worker's counters, then listens anew. */
-class CollectionWatch {
-  readonly #record: Float64Array;
-  #profiler = new GCProfiler();
-
-  constructor(record: Float64Array) {
-    this.#record = record;
-    this.#profiler.start();
-  }
-
-  fold(): void {
-    // The cost is in microseconds.
-    for (const { cost } of this.#profiler.stop()?.statistics ?? []) {
-      const record = this.#record;
-      const add = (field: number, value: number): void => {
-        record[field] = (record[field] ?? 0) + value;
-      };
-      add(workerField.collections, 1);
-      add(workerField.collectionMsTotal, cost / 1000);
-      record[workerField.collectionMsMax] = Math.max(record[workerField.collectionMsMax] ?? 0, cost / 1000);
-    }
-    this.#profiler = new GCProfiler();
-    this.#profiler.start();
-  }
-}
 
 function makeTurn(setup: WorkerSetup, arena: Arena, media: EpollSockets): TurnPart | undefined {
   const { turn } = setup;
@@ -70,16 +42,6 @@ function makeTurn(setup: WorkerSetup, arena: Arena, media: EpollSockets): TurnPa
     counters: turn.counters,
   });
   return { worker, sockets };
-}
-
-/**
- * Collects what loading left behind. Else V8 does it some seconds later, when the loop runs, and stops it for 20 ms;
- * the loop itself leaves next to nothing.
- */
-function collectGarbage(): void {
-  setFlagsFromString("--expose-gc");
-  const collect: unknown = runInNewContext("gc");
-  if (typeof collect === "function") collect();
 }
 
 async function run(setup: WorkerSetup): Promise<void> {
@@ -125,7 +87,7 @@ async function run(setup: WorkerSetup): Promise<void> {
     makePolicy: (capacitySlots, sink) =>
       new Handover(capacitySlots, sink, { ...sourceOptions(setup), memory: setup.handover }),
   });
-  collectGarbage();
+  const early = new EarlyCollections();
   const collections = new CollectionWatch(setup.counters.worker);
   const loop = new EpollLoop({
     arena,
@@ -139,6 +101,7 @@ async function run(setup: WorkerSetup): Promise<void> {
     coalesces: setup.coalesces,
     wakeMain: () => parentPort?.postMessage(undefined),
     everySecond: () => {
+      early.run();
       collections.fold();
       sockets.batch.lookForAddresses();
       sockets.shared.everySecond();

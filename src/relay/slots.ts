@@ -49,7 +49,7 @@ export class Slots {
   /** By pair, a code of `securityCode`. */
   readonly securities: Uint8Array;
   /** By pair: clock rates by payload type. */
-  readonly clockRates: Uint32Array[] = [];
+  readonly clockRates: Uint32Array[];
   /** By slot, a code of `targetState`. */
   readonly targetStates: Uint8Array;
   /** By slot, five words: where it sends, as the policy last said. */
@@ -59,6 +59,8 @@ export class Slots {
     const pairs = capacitySlots >>> 1;
     this.capacitySlots = capacitySlots;
     this.flags = new Uint16Array(pairs);
+    // Of its full length: an array that grows is copied by the collections meanwhile.
+    this.clockRates = new Array<Uint32Array>(pairs).fill(noClockRates);
     this.generations = new Int32Array(pairs);
     this.#latest = new Int32Array(pairs);
     this.peerSlots = new Int32Array(pairs);
