@@ -1,6 +1,7 @@
 /** The OpenSSL engine against openssl's own command line, and against itself, over UDP on loopback. */
 import assert from "node:assert/strict";
 import type { FingerprintHash } from "../../src/core/plan/security.ts";
+import { certificateLibrary, openSslLibrary } from "../../src/io/linux/dtls-library.ts";
 import { openDtlsEngine } from "../../src/io/linux/dtls-openssl.ts";
 import { suite } from "../support/suite.ts";
 import { House } from "../unit/srtp/dtls-rig.ts";
@@ -11,6 +12,15 @@ assert(engine !== undefined, why);
 const house = new House(engine);
 const peer = new OpenSslPeer();
 const rsaPeer = new OpenSslPeer(["rsa:2048"]);
+const p384Peer = new OpenSslPeer(["ec", "-pkeyopt", "ec_paramgen_curve:P-384"]);
+/** Certificates of the other kinds of keys that TLS 1.2 signs with. */
+const otherPeers = [
+  ["RSA", rsaPeer],
+  ["P-384", p384Peer],
+  ["RSA-PSS", new OpenSslPeer(["rsa-pss"])],
+  ["Ed25519", new OpenSslPeer(["ed25519"])],
+  ["Ed448", new OpenSslPeer(["ed448"])],
+] as const;
 
 const names = [
   ["SRTP_AEAD_AES_128_GCM", "AEAD_AES_128_GCM"],
@@ -30,11 +40,13 @@ async function serve(options: {
   readonly isVouched: boolean;
   readonly profiles: string;
   readonly more?: readonly string[];
+  readonly from?: OpenSslPeer;
 }): Promise<{ readonly us: UdpParty; readonly suite: string }> {
   const us = await UdpParty.open(options);
+  const { from = peer } = options;
   try {
-    us.use(house.associate("server", [peer.fingerprint()]));
-    const theirs = peer.connect(us.place, options.profiles, options.more);
+    us.use(house.associate("server", [from.fingerprint()]));
+    const theirs = from.connect(us.place, options.profiles, options.more);
     const { receive, send } = await us.keys();
     sameMaterial(materialOf(receive, send), await theirs);
     return { us, suite: receive.suite };
@@ -54,6 +66,12 @@ suite("dtls with openssl s_client", (test) => {
   for (const [profiles, expected] of names) {
     test(`server, ${profiles}`, async () => {
       assert.equal((await serve({ isVouched: true, profiles })).suite, expected);
+    });
+  }
+
+  for (const [name, from] of otherPeers) {
+    test(`server, a peer with a key of ${name}`, async () => {
+      await serve({ isVouched: true, profiles: "SRTP_AES128_CM_SHA1_80", from });
     });
   }
 
@@ -121,6 +139,8 @@ suite("dtls with openssl s_server", (test) => {
     ["", peer, []],
     [", with a cookie", peer, ["-listen"]],
     [", with an RSA certificate", rsaPeer, []],
+    // Of the others openssl's own client gets no answer from its server either.
+    [", with a P-384 certificate", p384Peer, []],
     [", flights in many datagrams", peer, ["-mtu", "256"]],
   ] as const) {
     test(`client${title}`, async () => {
@@ -154,6 +174,11 @@ suite("dtls with openssl s_server", (test) => {
 });
 
 suite("dtls with itself", (test) => {
+  test("certificates are read in the library context made for them", () => {
+    assert.notEqual(certificateLibrary(), openSslLibrary);
+    assert.equal(certificateLibrary(), certificateLibrary());
+  });
+
   for (const hash of ["sha-1", "sha-224", "sha-256", "sha-384", "sha-512"] as FingerprintHash[]) {
     test(`both roles over UDP, ${hash}`, async () => {
       const server = await UdpParty.open({ isVouched: true });
@@ -174,7 +199,8 @@ suite("dtls with itself", (test) => {
   }
 
   test("no process of openssl is left behind", async () => {
-    assert.deepEqual(await Promise.all([peer.close(), rsaPeer.close()]), [0, 0]);
+    const peers = [peer, ...otherPeers.map(([, other]) => other)];
+    for (const code of await Promise.all(peers.map((other) => other.close()))) assert.equal(code, 0);
     house.certificates.close();
   });
 });

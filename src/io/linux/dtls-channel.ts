@@ -25,10 +25,10 @@ export interface DtlsShared {
   readonly peerAddress: number;
 }
 
-/** An SSL_CTX of DTLS 1.2, to be freed by the caller; cookies are ours and count as checked. */
-export function makeDtlsContext(shared: DtlsShared): number {
+/** An SSL_CTX of DTLS 1.2, to be freed by the caller; cookies are ours and count as checked. `library`: an OSSL_LIB_CTX. */
+export function makeDtlsContext(shared: DtlsShared, library: number): number {
   const { calls, callbacks } = shared;
-  const context = Number(calls.contextNew(Number(calls.dtlsMethod())));
+  const context = Number(calls.contextNew(library, 0, Number(calls.dtlsMethod())));
   assert(context !== 0, "OpenSSL makes no SSL_CTX");
   const isMade =
     calls.contextControl(context, control.setVersionMin, dtls12, 0) === 1 &&

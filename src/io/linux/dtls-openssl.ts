@@ -23,6 +23,7 @@ import { Arena } from "./arena.ts";
 import { CertificateMaker, type KeyedCertificate } from "./certificate-openssl.ts";
 import { registerCallback, type SharedCallbacks, sharedCallbacks } from "./dtls-callbacks.ts";
 import { DtlsChannel, type DtlsShared, ioBytes, makeDtlsContext, textAt } from "./dtls-channel.ts";
+import { certificateLibrary, openSslLibrary } from "./dtls-library.ts";
 import { dtlsFault } from "./dtls-self-test.ts";
 import { bindDtlsSymbols, certificateRejected, control, demandCertificate } from "./dtls-symbols.ts";
 
@@ -31,13 +32,18 @@ const exporterLabel = "EXTRACTOR-dtls_srtp";
 
 /** An engine that has passed its self test (a few milliseconds); undefined: this process cannot do DTLS, and why. */
 export function openDtlsEngine(): { readonly engine: DtlsEngine | undefined; readonly why: string } {
-  try {
-    const engine = new OpenSslDtls();
-    const fault = dtlsFault(engine);
-    return fault === undefined ? { engine, why: "" } : { engine: undefined, why: fault };
-  } catch (error) {
-    return { engine: undefined, why: error instanceof Error ? error.message : String(error) };
+  let why = "";
+  for (const library of [certificateLibrary(), openSslLibrary]) {
+    try {
+      const engine = new OpenSslDtls(library);
+      const fault = dtlsFault(engine);
+      if (fault === undefined) return { engine, why: "" };
+      why = fault;
+    } catch (error) {
+      why = error instanceof Error ? error.message : String(error);
+    }
   }
+  return { engine: undefined, why };
 }
 
 /** The connection whose call runs. */
@@ -56,12 +62,13 @@ function registerCallbacks(): Callbacks {
 class OpenSslDtls implements DtlsEngine {
   readonly #shared: Shared;
 
-  constructor() {
+  constructor(library: number) {
     const arena = new Arena(3 * ioBytes);
     const calls = bindDtlsSymbols();
     const certificates = new CertificateMaker(arena);
     callbacks ??= registerCallbacks();
-    this.#shared = { arena, calls, certificates, callbacks, peerAddress: Number(calls.addressNew()) };
+    const peerAddress = Number(calls.addressNew());
+    this.#shared = { arena, calls, library, certificates, callbacks, peerAddress };
   }
 
   createCertificate(): DtlsCertificate {
@@ -74,6 +81,8 @@ class OpenSslDtls implements DtlsEngine {
 }
 
 interface Shared extends DtlsShared {
+  /** OSSL_LIB_CTX of the SSL_CTXs. */
+  readonly library: number;
   readonly certificates: CertificateMaker;
   readonly callbacks: Callbacks;
 }
@@ -118,7 +127,7 @@ class Certificate implements DtlsCertificate {
 
 function makeContext(shared: Shared): number {
   const { calls } = shared;
-  const context = makeDtlsContext(shared);
+  const context = makeDtlsContext(shared, shared.library);
   const profiles = dtlsProfiles.map(({ name }) => name).join(":");
   // This one returns 0 when all is well.
   assert.equal(calls.contextSetProfiles(context, textAt(shared, profiles)), 0, "OpenSSL lacks a profile");

@@ -9,6 +9,7 @@ import type { Certificate } from "../turn/stream-listener.ts";
 import { Arena } from "./arena.ts";
 import { sharedCallbacks } from "./dtls-callbacks.ts";
 import { DtlsChannel, type DtlsShared, ioBytes, makeDtlsContext } from "./dtls-channel.ts";
+import { openSslLibrary } from "./dtls-library.ts";
 import { bindDtlsSymbols } from "./dtls-symbols.ts";
 import { bindOpenSsl } from "./openssl.ts";
 
@@ -69,7 +70,7 @@ class OpenSslServers implements DtlsServerEngine {
 
 function makeContext(shared: Shared, certificate: Certificate): number {
   const { calls } = shared;
-  const context = makeDtlsContext(shared);
+  const context = makeDtlsContext(shared, openSslLibrary);
   try {
     useCertificate(shared, context, certificate);
   } catch (error) {

@@ -7,7 +7,8 @@ export type DtlsSymbols = ReturnType<typeof bindDtlsSymbols>;
 export function bindDtlsSymbols() {
   return bindOpenSsl({
     dtlsMethod: "uintptr_t DTLS_method()",
-    contextNew: "uintptr_t SSL_CTX_new(uintptr_t)",
+    /** (library context, properties of algorithms, method) */
+    contextNew: "uintptr_t SSL_CTX_new_ex(uintptr_t, uintptr_t, uintptr_t)",
     contextFree: "void SSL_CTX_free(uintptr_t)",
     contextControl: "long SSL_CTX_ctrl(uintptr_t, int, long, uintptr_t)",
     contextSetOptions: "uint64_t SSL_CTX_set_options(uintptr_t, uint64_t)",

@@ -1,0 +1,147 @@
+/**
+ * A library context of OpenSSL that reads the keys of certificates and no other format. For each certificate OpenSSL 3 goes
+ * through all the decoders there are, some seventy: 0.14 ms, a seventh of a handshake. With five it takes 0.05 ms.
+ *
+ * All algorithms are the default provider's. A provider of ours passes them on and leaves formats out (provider-base(7)).
+ * OpenSSL asks it by callbacks into JavaScript, so the context serves main's thread alone.
+ */
+import koffi from "koffi";
+import { Arena } from "./arena.ts";
+import { registerCallback } from "./dtls-callbacks.ts";
+import { bindOpenSsl } from "./openssl.ts";
+
+/** OpenSSL's own library context. */
+export const openSslLibrary = 0;
+
+/** Kinds of operations (openssl/core_dispatch.h). */
+const operation = { encoder: 20, decoder: 21, store: 22 } as const;
+/** OSSL_FUNC_PROVIDER_QUERY_OPERATION; OSSL_FUNC_PROVIDER_GET_CAPABILITIES: groups of TLS are capabilities. */
+const provides = { algorithms: 1027, capabilities: 1030 } as const;
+/** struct ossl_dispatch_st: a number and a function; one of zeros ends a table. */
+const dispatch = { function: 8, bytes: 16 } as const;
+/** struct ossl_algorithm_st: names, properties, functions, a description; one of zeros ends a table. */
+const algorithm = { properties: 8, bytes: 32 } as const;
+const decodersMax = 15;
+const textBytesMax = 16;
+
+/** Keys that sign in TLS 1.2 (RFC 8422 section 5.10, RFC 5246 section 7.4.1.4.1). */
+const signingKeys = /^(EC|RSA|RSA-PSS|ED25519|ED448)(:|$)/;
+const publicKeys = /\binput=der\b.*\bstructure=SubjectPublicKeyInfo\b/;
+
+/** One for the process: koffi never gives a callback's memory back. */
+let library: number | undefined;
+
+/** An OSSL_LIB_CTX; `openSslLibrary` where there is no default provider or something of this is not to be had. */
+export function certificateLibrary(): number {
+  try {
+    library ??= new KeyProvider().makeLibrary();
+  } catch {
+    library = openSslLibrary;
+  }
+  return library;
+}
+
+function bindProviderSymbols() {
+  return bindOpenSsl({
+    isAvailable: "int OSSL_PROVIDER_available(uintptr_t, uintptr_t)",
+    /** (library, name, whether others are still loaded by default) */
+    tryLoad: "uintptr_t OSSL_PROVIDER_try_load(uintptr_t, uintptr_t, int)",
+    load: "uintptr_t OSSL_PROVIDER_load(uintptr_t, uintptr_t)",
+    addBuiltIn: "int OSSL_PROVIDER_add_builtin(uintptr_t, uintptr_t, uintptr_t)",
+    contextOf: "uintptr_t OSSL_PROVIDER_get0_provider_ctx(uintptr_t)",
+    /** (provider, kind of operation, where it says that its answer may not be kept) */
+    algorithms: "uintptr_t OSSL_PROVIDER_query_operation(uintptr_t, int, uintptr_t)",
+    /** (provider, which, whom to tell, an argument for that) */
+    capabilities: "int OSSL_PROVIDER_get_capabilities(uintptr_t, uintptr_t, uintptr_t, uintptr_t)",
+    newLibrary: "uintptr_t OSSL_LIB_CTX_new()",
+  });
+}
+
+class KeyProvider {
+  readonly #calls = bindProviderSymbols();
+  /** Never given up: OpenSSL reads these tables whenever it looks for an algorithm. */
+  readonly #arena = new Arena(1024);
+  readonly #text = this.#arena.reserve(textBytesMax);
+  readonly #keeping = this.#arena.reserve(4);
+  readonly #functions = this.#arena.reserve(3 * dispatch.bytes);
+  readonly #decoders = this.#arena.reserve((decodersMax + 1) * algorithm.bytes);
+
+  makeLibrary(): number {
+    const calls = this.#calls;
+    if (calls.isAvailable(openSslLibrary, this.#textAt("default")) !== 1) return openSslLibrary;
+    const all = calls.tryLoad(openSslLibrary, this.#textAt("default"), 1);
+    if (all === 0 || this.#chooseDecoders(all) === 0) return openSslLibrary;
+    this.#setFunction(0, provides.algorithms, this.#registerAlgorithms(all));
+    this.#setFunction(1, provides.capabilities, this.#registerCapabilities(all));
+    const made = calls.newLibrary();
+    const isMade =
+      made !== 0 &&
+      calls.addBuiltIn(made, this.#textAt("rtpferry"), this.#registerStart(all)) === 1 &&
+      calls.load(made, this.#textAt("rtpferry")) !== 0;
+    return isMade ? made : openSslLibrary;
+  }
+
+  /** Copies those of public keys from the provider's table; how many. */
+  #chooseDecoders(all: number): number {
+    const { view, address } = this.#arena;
+    const table = this.#calls.algorithms(all, operation.decoder, address + this.#keeping);
+    let chosen = 0;
+    for (let at = table; at !== 0 && wordAt(at) !== 0n && chosen < decodersMax; at += algorithm.bytes) {
+      if (!signingKeys.test(textFrom(at)) || !publicKeys.test(textFrom(at + algorithm.properties))) continue;
+      const to = this.#decoders + chosen * algorithm.bytes;
+      for (let byte = 0; byte < algorithm.bytes; byte += 8) {
+        view.setBigUint64(to + byte, wordAt(at + byte), true);
+      }
+      chosen++;
+    }
+    return chosen;
+  }
+
+  #registerAlgorithms(all: number): number {
+    const decoders = this.#arena.address + this.#decoders;
+    const answer = (_context = 0, kind = 0, keeping = 0): number => {
+      if (kind === operation.encoder || kind === operation.store) return 0;
+      const known = this.#calls.algorithms(all, kind, keeping);
+      return kind === operation.decoder ? decoders : known;
+    };
+    return registerCallback("uintptr_t ProviderAlgorithms(uintptr_t, int, uintptr_t)", answer);
+  }
+
+  #registerCapabilities(all: number): number {
+    const answer = (_context = 0, which = 0, whom = 0, argument = 0): number =>
+      this.#calls.capabilities(all, which, whom, argument);
+    const prototype = "int ProviderCapabilities(uintptr_t, uintptr_t, uintptr_t, uintptr_t)";
+    return registerCallback(prototype, answer);
+  }
+
+  /** An OSSL_provider_init_fn: says where the functions are, and in what context of the default provider they run. */
+  #registerStart(all: number): number {
+    const start = (_handle = 0, _core = 0, functionsAt = 0, contextAt = 0): number => {
+      koffi.encode(BigInt(functionsAt), "uint64_t", BigInt(this.#arena.address + this.#functions));
+      koffi.encode(BigInt(contextAt), "uint64_t", BigInt(this.#calls.contextOf(all)));
+      return 1;
+    };
+    return registerCallback("int ProviderStart(uintptr_t, uintptr_t, uintptr_t, uintptr_t)", start);
+  }
+
+  #setFunction(index: number, number: number, address: number): void {
+    const at = this.#functions + index * dispatch.bytes;
+    this.#arena.view.setBigUint64(at, BigInt(number), true);
+    this.#arena.view.setBigUint64(at + dispatch.function, BigInt(address), true);
+  }
+
+  /** A C string, until the next. */
+  #textAt(text: string): number {
+    this.#arena.bytes.set(Buffer.from(`${text}\0`, "latin1"), this.#text);
+    return this.#arena.address + this.#text;
+  }
+}
+
+function wordAt(address: number): bigint {
+  return BigInt(String(koffi.decode(BigInt(address), "uint64_t")));
+}
+
+/** The C string that the pointer at the address leads to. */
+function textFrom(address: number): string {
+  return String(koffi.decode(BigInt(address), "const char *"));
+}
