@@ -56,7 +56,7 @@ interface StartedRelay {
   readonly timer: DeadlineTimer;
   /** For banner and log. */
   readonly driver: string;
-  /** Media have threads of their own. */
+  /** All media have threads of their own; those of TURN clients that come by TCP, TLS or DTLS pass through main. */
   readonly hasThreads: boolean;
   readonly turnWorkers: TurnWorkers | undefined;
 }
@@ -292,7 +292,8 @@ class Building {
       relay,
       timer,
       driver: driverText(driver),
-      hasThreads: driver.name === "epoll",
+      hasThreads:
+        driver.name === "epoll" && this.#config.listenTurn.every(({ transport }) => transport === "udp"),
       turnWorkers,
     };
   }

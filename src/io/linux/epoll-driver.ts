@@ -35,7 +35,7 @@ const nurseryFlag = "--max-semi-space-size=1";
 
 /**
  * So small a nursery is collected by the thread itself. Helper threads want a core too: where main and worker share one, a
- * collection that wakes them or waits for them took up to 13 ms, and takes 0.3 to 1.03 ms without. Of the whole process, as
+ * collection that wakes them or waits for them took up to 13 ms, and takes 0.2 to 0.7 ms without. Of the whole process, as
  * V8 has it.
  */
 const collectorFlags = ["--no-parallel-scavenge", "--no-concurrent-array-buffer-sweeping"] as const;

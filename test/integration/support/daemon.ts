@@ -13,6 +13,8 @@ export interface DaemonWords {
   readonly portMax: number;
   readonly io: "epoll" | "dgram";
   readonly logLevel?: LogLevel;
+  /** Further options, by name. */
+  readonly more?: Readonly<Record<string, readonly string[]>>;
 }
 
 export class DaemonProcess {
@@ -23,7 +25,7 @@ export class DaemonProcess {
   #out = "";
   #errors = "";
 
-  private constructor(folder: string, { portMin, portMax, io, logLevel = "error" }: DaemonWords) {
+  private constructor(folder: string, { portMin, portMax, io, logLevel = "error", more = {} }: DaemonWords) {
     this.#folder = folder;
     this.unixPath = join(folder, "rtpproxy.sock");
     this.ctlPath = join(folder, "ctl.sock");
@@ -38,6 +40,7 @@ export class DaemonProcess {
       workers: ["1"],
       io: [io],
       "log-level": [logLevel],
+      ...more,
     };
     const words = Object.entries(settings).flatMap(([key, values]) =>
       values.flatMap((value) => [`--${key}`, value]),
