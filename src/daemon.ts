@@ -31,7 +31,6 @@ import { TimeoutNotifier } from "./io/control/notify.ts";
 import { type CtlServer, startCtlServer } from "./io/ctl-server.ts";
 import { type HttpServer, startHttpServer } from "./io/http-server.ts";
 import { machineWarnings, spareDescriptors } from "./io/machine-limits.ts";
-import { letOthersFirst, threadsSoFar } from "./io/priority.ts";
 import { systemRandom } from "./io/random.ts";
 import { endpointWords, openRelayDriver, portRangeWords } from "./io/relay-driver.ts";
 import type { RelayDriver } from "./relay/driver.ts";
@@ -56,8 +55,6 @@ interface StartedRelay {
   readonly timer: DeadlineTimer;
   /** For banner and log. */
   readonly driver: string;
-  /** All media have threads of their own; those of TURN clients that come by TCP, TLS or DTLS pass through main. */
-  readonly hasThreads: boolean;
   readonly turnWorkers: TurnWorkers | undefined;
 }
 
@@ -117,11 +114,8 @@ class Building {
       placeOf: (pair) => calls.placeOf(pair),
     });
     let turn: Turn | undefined;
-    const controlThreads = threadsSoFar();
-    const { relay, timer, driver, hasThreads, turnWorkers } = await this.#startRelay(
-      secure,
-      sources,
-      (event) => this.#relayEvent(event, { shell, totals, transports, sources, turn }),
+    const { relay, timer, driver, turnWorkers } = await this.#startRelay(secure, sources, (event) =>
+      this.#relayEvent(event, { shell, totals, transports, sources, turn }),
     );
     const calls = new Calls({
       options: callOptions(config, secure),
@@ -172,7 +166,6 @@ class Building {
     );
     turn = await this.#makeTurn(relay, turnWorkers);
     await relay.ready;
-    if (hasThreads) letOthersFirst(controlThreads);
     const engine = `${driver}, ${this.#srtpEngine(relay)}`;
     await control.open();
     const reader = relayReader(relay, sources.history);
@@ -292,8 +285,6 @@ class Building {
       relay,
       timer,
       driver: driverText(driver),
-      hasThreads:
-        driver.name === "epoll" && this.#config.listenTurn.every(({ transport }) => transport === "udp"),
       turnWorkers,
     };
   }

@@ -18,6 +18,7 @@ import { EpollSockets, socketsBytes } from "./linux/epoll-sockets.ts";
 import type { TurnPart } from "./linux/turn-receiver.ts";
 import { TurnSockets, turnSocketsBytes } from "./linux/turn-sockets.ts";
 import { openPacketCrypto } from "./packet-crypto.ts";
+import { comeFirst } from "./priority.ts";
 import { randomWords } from "./random.ts";
 import { RingReader, RingWriter } from "./ring.ts";
 import { srtpEngineBytes } from "./srtp-engine.ts";
@@ -107,6 +108,7 @@ async function run(setup: WorkerSetup): Promise<void> {
       sockets.shared.everySecond();
     },
   });
+  comeFirst();
   // Tells main that this worker reads its sockets from now on, and what it has for SRTP.
   parentPort?.postMessage(ability);
   loop.run();

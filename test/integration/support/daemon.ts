@@ -13,8 +13,8 @@ export interface DaemonWords {
   readonly portMax: number;
   readonly io: "epoll" | "dgram";
   readonly logLevel?: LogLevel;
-  /** Further options, by name. */
-  readonly more?: Readonly<Record<string, readonly string[]>>;
+  /** A command that runs it. */
+  readonly prefix?: readonly string[];
 }
 
 export class DaemonProcess {
@@ -25,7 +25,10 @@ export class DaemonProcess {
   #out = "";
   #errors = "";
 
-  private constructor(folder: string, { portMin, portMax, io, logLevel = "error", more = {} }: DaemonWords) {
+  private constructor(
+    folder: string,
+    { portMin, portMax, io, logLevel = "error", prefix = [] }: DaemonWords,
+  ) {
     this.#folder = folder;
     this.unixPath = join(folder, "rtpproxy.sock");
     this.ctlPath = join(folder, "ctl.sock");
@@ -40,14 +43,12 @@ export class DaemonProcess {
       workers: ["1"],
       io: [io],
       "log-level": [logLevel],
-      ...more,
     };
     const words = Object.entries(settings).flatMap(([key, values]) =>
       values.flatMap((value) => [`--${key}`, value]),
     );
-    this.#child = spawn(process.execPath, [compiled("src/cli.ts"), "serve", ...words], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const [command = "", ...args] = [...prefix, process.execPath, compiled("src/cli.ts"), "serve", ...words];
+    this.#child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
     this.#child.stdout?.on("data", (chunk) => {
       this.#out += chunk;
     });
