@@ -3,20 +3,26 @@ import assert from "node:assert/strict";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
+import { type Endpoint, sameEndpoint } from "../../src/core/address.ts";
 import { parseCidr } from "../../src/core/address-class.ts";
 import { parseListenSpec } from "../../src/core/listen-spec.ts";
 import { silentLogger } from "../../src/core/log.ts";
 import type { ControlHandler, ControlListener, ControlOrigin } from "../../src/io/control/contract.ts";
 import { ControlGuard } from "../../src/io/control/guard.ts";
 import { openControlListener } from "../../src/io/control/listener.ts";
-import { openDirectUdp } from "../../src/io/direct-udp.ts";
+import { type DirectUdp, openDirectUdp } from "../../src/io/direct-udp.ts";
 import { suite } from "../support/suite.ts";
 
 const echo: ControlHandler = {
   onMessage: (bytes, from) => from.reply(Buffer.from(`<${Buffer.from(bytes).toString("latin1")}>`, "latin1")),
 };
 
-async function open(handler = echo, port = 0, range = "127.0.0.0/8"): Promise<ControlListener> {
+async function open(
+  handler = echo,
+  port = 0,
+  range = "127.0.0.0/8",
+  directUdp?: DirectUdp,
+): Promise<ControlListener> {
   const spec = parseListenSpec(`udp:127.0.0.1:${port}`);
   const cidr = parseCidr(range);
   assert.ok(spec.ok && cidr !== undefined);
@@ -25,7 +31,7 @@ async function open(handler = echo, port = 0, range = "127.0.0.0/8"): Promise<Co
     guard,
     handler,
     log: silentLogger,
-    directUdp: await openDirectUdp(),
+    directUdp: directUdp ?? (await openDirectUdp()),
   });
 }
 
@@ -44,6 +50,55 @@ async function client(port: number): Promise<{ readonly socket: Socket; readonly
 
 async function until(isDone: () => boolean): Promise<void> {
   for (let waits = 0; waits < 200 && !isDone(); waits++) await delay(10);
+}
+
+/** Who asks in `orderOf`. Two differ in their ports alone, two in their addresses. */
+const askers: Readonly<Record<string, Endpoint>> = {
+  a: { ip: "127.0.0.1" as never, port: 5_060 },
+  b: { ip: "127.0.0.1" as never, port: 5_061 },
+  c: { ip: "127.0.0.2" as never, port: 5_061 },
+};
+
+/**
+ * One burst with a datagram of each asker in turn: the order in which they are heard, and are sent replies (in capitals).
+ * Replies to `late` come amid the next question, before the reply to that.
+ */
+async function orderOf(asking: string, late = ""): Promise<string> {
+  const direct = await openDirectUdp();
+  const unread = [...asking];
+  let order = "";
+  const directUdp: DirectUdp = {
+    bind: (endpoint) => direct.bind(endpoint),
+    claim: (descriptor) => direct.claim(descriptor),
+    send: (_descriptor, _bytes, target) => {
+      order += nameOf(target).toUpperCase();
+      return true;
+    },
+    receive: () => {
+      const name = unread.shift();
+      return name === undefined ? undefined : { ...askers[name]!, bytes: Buffer.from(name) };
+    },
+  };
+  let owed: ControlOrigin | undefined;
+  const onMessage: ControlHandler["onMessage"] = (bytes, from) => {
+    const name = Buffer.from(bytes).toString();
+    order += name;
+    owed?.reply(bytes);
+    owed = name === late ? from : undefined;
+    if (name !== late && name !== ".") from.reply(bytes);
+  };
+  const listener = await open({ onMessage }, 0, "127.0.0.0/8", directUdp);
+  const { socket } = await client(portOf(listener));
+  // Where one datagram is, more are looked for.
+  socket.send(".");
+  await until(() => order !== "");
+  socket.close();
+  await listener.close();
+  return order.slice(1);
+}
+
+function nameOf(target: Endpoint): string {
+  return Object.keys(askers).find((name) => sameEndpoint(askers[name]!, target)) ?? assert.fail();
 }
 
 if (process.platform === "linux") {
@@ -98,6 +153,19 @@ if (process.platform === "linux") {
         socket.close();
       }
       await listener.close();
+    });
+
+    test("replies to one asker leave together, four at a time", async () => {
+      assert.equal(await orderOf("aaaaaa"), "aaaaAAAAaaAA");
+    });
+
+    test("nobody's reply waits for what others asked", async () => {
+      assert.equal(await orderOf("abcb"), "aAbBcCbB");
+      assert.equal(await orderOf("aabaaaaa"), "aaAAbBaaaaAAAAaA");
+    });
+
+    test("nor for that one question is answered amid another", async () => {
+      assert.equal(await orderOf("aba", "a"), "abABa");
     });
 
     test("who is not allowed is not heard, however he comes", async () => {

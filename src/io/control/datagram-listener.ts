@@ -1,6 +1,6 @@
 /** UDP control listeners; a wildcard becomes one socket for each address this machine has at that moment. */
 import type { Socket } from "node:dgram";
-import { type Endpoint, familyOf, formatEndpoint } from "../../core/address.ts";
+import { type Endpoint, familyOf, formatEndpoint, sameEndpoint } from "../../core/address.ts";
 import type { Logger } from "../../core/log.ts";
 import type { DirectUdp } from "../direct-udp.ts";
 import { listenAtEach, wildcardEndpoints } from "../host-addresses.ts";
@@ -15,8 +15,8 @@ const receiveBufferSizeBytes = 4 * 1024 * 1024;
 const readsPerTurnMax = 32;
 
 /**
- * Replies that wait for each other while more is read. Whoever sleeps is woken by a reply, which costs as much as the rest
- * of sending it: who asks much by one socket is woken once for these. More of them would keep him waiting.
+ * Replies to one socket that wait for each other while more is read. Whoever sleeps is woken by a reply, which costs as much
+ * as the rest of sending it: who asks much by one socket is woken once for these. More of them would keep him waiting.
  */
 const repliesTogetherMax = 4;
 
@@ -80,7 +80,7 @@ class ControlSocket {
     this.#readsLeft = readsPerTurnMax;
     this.#sendWaiting();
   };
-  /** Replies to what was read in this turn, which leave together. */
+  /** Replies to what was read in this turn, all to one asker, which leave together. */
   readonly #waiting: Reply[] = [];
   #isReading = false;
 
@@ -141,6 +141,7 @@ class ControlSocket {
     const { guard, handler } = this.#parts;
     const endpoint = guard.admit(address, port);
     if (endpoint === undefined) return;
+    this.#sendToOthers(endpoint);
     const reply = (answer: Uint8Array): void => this.#reply(endpoint, answer);
     handler.onMessage(bytes, { framing: "datagram", listener: this.#listener, endpoint, reply });
   }
@@ -150,8 +151,18 @@ class ControlSocket {
       this.#send(target, bytes);
       return;
     }
+    this.#sendToOthers(target);
     this.#waiting.push({ target, bytes });
     if (this.#waiting.length === repliesTogetherMax) this.#sendWaiting();
+  }
+
+  /**
+   * What waits for anybody else leaves. Each of Kamailio's processes has a socket of its own and blocks until it has its
+   * reply, which must not wait for what others asked.
+   */
+  #sendToOthers(asker: Endpoint): void {
+    const first = this.#waiting[0];
+    if (first !== undefined && !sameEndpoint(first.target, asker)) this.#sendWaiting();
   }
 
   #sendWaiting(): void {
