@@ -14,7 +14,7 @@ import { receiveBufferBytes, SocketCalls } from "./sockets.ts";
  * Packets to one place that make a port busy. To wait with others' costs nothing to begin with, so it pays after a sixth of a
  * second of speech; a second socket costs a descriptor and ten system calls, and is worth them after two thirds.
  */
-export const busyAfter = { batched: 8, connected: 32 } as const;
+export const busyAfterPackets = { batched: 8, connected: 32 } as const;
 /** In place of a count: this port gets no second socket before it sends elsewhere. */
 const given = 255;
 /** Ports that can wait for theirs; another one that becomes busy meanwhile is asked again later. */
@@ -31,24 +31,24 @@ export class ConnectedSockets {
   #dueCount = 0;
   readonly #calls = new SocketCalls();
   readonly #max: number;
-  readonly #busyAfter: number;
+  readonly #busyAfterPackets: number;
   #count = 0;
 
   /** `max`: as many at once; other ports go on without. */
-  constructor(capacitySlots: number, max: number, busyAfterPackets: number = busyAfter.connected) {
+  constructor(capacitySlots: number, max: number, packets: number = busyAfterPackets.connected) {
     this.current = new Int32Array(capacitySlots);
     this.descriptors = new Int32Array(capacitySlots);
     this.#sent = new Uint8Array(capacitySlots);
     this.#max = max;
-    this.#busyAfter = busyAfterPackets;
+    this.#busyAfterPackets = packets;
   }
 
   /** The first socket sent a packet to the slot's target. RTCP is never busy. */
   noteSent(slot: number): void {
     const sent = this.#sent[slot]!;
-    if (sent >= this.#busyAfter || (slot & 1) !== 0) return;
+    if (sent >= this.#busyAfterPackets || (slot & 1) !== 0) return;
     this.#sent[slot] = sent + 1;
-    if (sent + 1 < this.#busyAfter) return;
+    if (sent + 1 < this.#busyAfterPackets) return;
     if (this.#dueCount < dueMax) this.#due[this.#dueCount++] = slot;
     else this.#sent[slot] = 0;
   }
@@ -73,7 +73,7 @@ export class ConnectedSockets {
     while (this.#dueCount > 0) {
       const slot = this.#due[--this.#dueCount]!;
       // Left, or even closed, since.
-      if (this.#sent[slot] === this.#busyAfter) return slot;
+      if (this.#sent[slot] === this.#busyAfterPackets) return slot;
     }
     return -1;
   }

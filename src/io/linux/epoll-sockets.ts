@@ -5,7 +5,7 @@
  */
 import { type SocketPort, sendCode } from "../../relay/driver.ts";
 import type { Arena } from "./arena.ts";
-import { busyAfter, ConnectedSockets } from "./connected-sockets.ts";
+import { busyAfterPackets, ConnectedSockets } from "./connected-sockets.ts";
 import { failureOf, isPassing, isQueueFull, sendFlags } from "./datagram-flags.ts";
 import {
   type BoxedNumbers,
@@ -92,7 +92,7 @@ export class EpollSockets implements SocketPort {
     this.#connected = new ConnectedSockets(
       capacitySlots,
       secondSocketsMax,
-      batches ? busyAfter.batched : busyAfter.connected,
+      batches ? busyAfterPackets.batched : busyAfterPackets.connected,
     );
     this.seconds = this.#connected.descriptors;
     this.#current = this.#connected.current;
