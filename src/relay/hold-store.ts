@@ -34,10 +34,9 @@ export const egressCandidate = candidatesPerSlotMax;
 export const keylessCandidate = candidatesPerSlotMax + 1;
 
 const nodesBytes = smallNodes * smallBytes + largeNodes * packetSizeBytesMax;
-const benchBytes = packetRoomBytes;
 
-/** Bytes of the arena the store needs. */
-export const holdStoreBytes = nodesBytes + 2 * benchBytes;
+/** Bytes of the arena the store needs: its nodes, and a place in and one out. */
+export const holdStoreBytes = nodesBytes + 2 * packetRoomBytes;
 
 export class HoldStore {
   readonly #bytes: Uint8Array;
@@ -86,7 +85,7 @@ export class HoldStore {
 
   /** The same for packets on their way out. Whatever is sent may overwrite it. */
   get outletOffset(): number {
-    return this.#base + nodesBytes + benchBytes + packetHeadroomBytes;
+    return this.#base + nodesBytes + packetRoomBytes + packetHeadroomBytes;
   }
 
   /** When `expire` has something to do; Infinity when nothing is held. */

@@ -40,7 +40,6 @@ import { World } from "../simulation/world.ts";
 import { NodeCryptoEngine } from "../srtp-node-engine.ts";
 
 const capacitySlots = 32;
-const bufferBytes = packetRoomBytes;
 
 /** Reasons that are no end of a datagram that came in: notes beside one, or of something else. */
 const besides: ReadonlySet<ReasonName> = new Set([
@@ -170,7 +169,7 @@ class StubSockets implements SocketPort {
   }
 }
 
-const engineBase = bufferBytes + holdStoreBytes;
+const engineBase = packetRoomBytes + holdStoreBytes;
 const replayMemoryBytes = 1024 * 1024;
 const replayBase = Math.ceil((engineBase + scratchBytes) / 64) * 64;
 
@@ -226,7 +225,7 @@ export class MediaRig implements RelayDriver {
     this.#core = new WorkerCore({
       capacitySlots,
       arena: this.#arena,
-      holdBase: bufferBytes,
+      holdBase: packetRoomBytes,
       replayBase,
       replayMemoryBytes,
       digestKey: Int32Array.of(3, 4),
