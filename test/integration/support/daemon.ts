@@ -111,12 +111,12 @@ export class DaemonProcess {
     return 1_024 * Number(/^VmRSS:\s+([0-9]+) kB/m.exec(readFileSync(path, "utf8"))?.[1]);
   }
 
-  /** The exit code after SIGTERM. */
   get pid(): number {
     assert.ok(this.#child.pid);
     return this.#child.pid;
   }
 
+  /** The exit code after SIGTERM. */
   async stop(): Promise<number | null> {
     const ended = new Promise<number | null>((resolve) => this.#child.once("close", resolve));
     const isOver = this.#child.exitCode !== null || this.#child.signalCode !== null;
