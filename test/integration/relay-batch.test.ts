@@ -8,51 +8,17 @@ import {
   packetTailroomBytes,
 } from "../../src/core/limits.ts";
 import { Arena } from "../../src/io/linux/arena.ts";
-import { EpollSockets, socketsBytes } from "../../src/io/linux/epoll-sockets.ts";
 import { close, protocolRaw, socketType } from "../../src/io/linux/libc.ts";
 import { PacketHeaders, type PacketOrigin } from "../../src/io/linux/packet-headers.ts";
 import { RawRoute, rawRouteBytes } from "../../src/io/linux/raw-route.ts";
 import { mayBatch, sendBatchPlaces } from "../../src/io/linux/send-batch.ts";
-import { SocketBinder, SocketCalls } from "../../src/io/linux/sockets.ts";
-import { counterSizes, workerField } from "../../src/relay/counters.ts";
+import { SocketCalls } from "../../src/io/linux/sockets.ts";
+import { workerField } from "../../src/relay/counters.ts";
 import { sendCode } from "../../src/relay/driver.ts";
 import { enough, oneTo, pause, sequencesOf, speakInBursts } from "../support/relay-call.ts";
 import { Phone, RelayRig, rtpPacket, until } from "../support/relay-rig.ts";
+import { loopback4, loopback4Words, SlotRig } from "../support/slot-rig.ts";
 import { suite } from "../support/suite.ts";
-
-const [loopback4, loopback4Words] = [0x7f000001, 0xffff];
-const binder = new SocketBinder();
-
-/** One slot's sockets, made busy towards a phone, and a batch for it. */
-async function busySlot(port: number): Promise<{
-  readonly sockets: EpollSockets;
-  readonly arena: Arena;
-  readonly phone: Phone;
-  readonly worker: Float64Array;
-  /** Puts a packet where the next is read to, and sends it. */
-  readonly send: (sequence: number, sizeBytes?: number) => number;
-}> {
-  const arena = new Arena(socketsBytes(2));
-  const worker = new Float64Array(counterSizes(2).worker);
-  const sockets = new EpollSockets({ arena, capacitySlots: 2, secondSocketsMax: 0, batches: true, worker });
-  const pair = binder.bindPair("127.0.0.1" as never, port, 184);
-  assert.ok(pair.ok);
-  const phone = await Phone.open("127.0.0.1");
-  sockets.adopt(0, 1, pair.rtpHandle, false);
-  sockets.adopt(1, 1, pair.rtcpHandle, false);
-  sockets.setTarget(0, 0, 0, loopback4Words, loopback4, phone.endpoint.port);
-  const send = (sequence: number, sizeBytes = 172): number => {
-    arena.bytes.set(rtpPacket(7, sequence, sizeBytes - 12), sockets.batch.offset);
-    return sockets.send(0, sockets.batch.offset, sizeBytes);
-  };
-  for (let each = 1; each <= enough; each++) send(each);
-  assert.equal(sockets.takeBusy(), 0);
-  assert.equal(sockets.batchOrConnect(0), false, "no second socket");
-  assert.ok(sockets.batch.has(0));
-  await until(() => phone.heard.length === enough, "what came before");
-  phone.heard.length = 0;
-  return { sockets, arena, phone, worker, send };
-}
 
 /** Descriptors of this process's raw sockets. */
 function rawSockets(): readonly number[] {
@@ -71,12 +37,6 @@ function fstatOf(fd: number): Stats | undefined {
   } catch {
     return undefined;
   }
-}
-
-function end({ sockets, phone }: Awaited<ReturnType<typeof busySlot>>): void {
-  for (const slot of [0, 1]) sockets.release(slot);
-  sockets.close();
-  phone.close();
 }
 
 suite("relay: packets that leave together", (test) => {
@@ -102,12 +62,12 @@ suite("relay: packets that leave together", (test) => {
   test("the raw socket goes with the last port that sends by it, and comes with the next", async () => {
     const descriptors = (): number => readdirSync("/proc/self/fd").length;
     const before = descriptors();
-    for (const port of [42_548, 42_548]) end(await busySlot(port));
+    for (const port of [42_548, 42_548]) (await SlotRig.openBusy(port)).end();
     await until(() => descriptors() === before, "as many as before");
   });
 
   test("packets wait until they are sent; one more than there are places sends those before it", async () => {
-    const rig = await busySlot(42_540);
+    const rig = await SlotRig.openBusy(42_540);
     for (const each of oneTo(sendBatchPlaces - 1)) assert.equal(rig.send(each), sendCode.sent);
     await pause(20);
     assert.equal(rig.phone.heard.length, 0);
@@ -118,11 +78,11 @@ suite("relay: packets that leave together", (test) => {
     await until(() => rig.phone.heard.length === sendBatchPlaces + 1, "the rest");
     assert.deepEqual(sequencesOf(rig.phone), oneTo(sendBatchPlaces + 1));
     assert.equal(rig.worker[workerField.batches], 2);
-    end(rig);
+    rig.end();
   });
 
   test("what waits stays as it was, whatever is read and enciphered behind it", async () => {
-    const rig = await busySlot(42_552);
+    const rig = await SlotRig.openBusy(42_552);
     const { arena, sockets, phone } = rig;
     const sizes = Array.from({ length: sendBatchPlaces }, (_, index) => packetSizeBytesMax - index);
     for (const [index, sizeBytes] of sizes.entries()) {
@@ -137,11 +97,11 @@ suite("relay: packets that leave together", (test) => {
     }
     assert.equal(rig.worker[workerField.batches], 1);
     assert.equal(rig.worker[workerField.batchRefusals], 0);
-    end(rig);
+    rig.end();
   });
 
   test("what waits goes where it was to go, also when the port sends elsewhere or closes", async () => {
-    const rig = await busySlot(42_542);
+    const rig = await SlotRig.openBusy(42_542);
     const other = await Phone.open("127.0.0.1");
     rig.send(1);
     rig.sockets.setTarget(0, 0, 0, loopback4Words, loopback4, other.endpoint.port);
@@ -156,7 +116,7 @@ suite("relay: packets that leave together", (test) => {
   });
 
   test("so does what the raw socket then refuses", async () => {
-    const rig = await busySlot(42_550);
+    const rig = await SlotRig.openBusy(42_550);
     const other = await Phone.open("127.0.0.1");
     rig.send(1);
     for (const fd of rawSockets()) close(fd);
@@ -167,11 +127,11 @@ suite("relay: packets that leave together", (test) => {
     assert.deepEqual([sequencesOf(rig.phone), sequencesOf(other)], [[1], [2]]);
     assert.equal(rig.worker[workerField.batchRefusals], 2);
     other.close();
-    end(rig);
+    rig.end();
   });
 
   test("what cannot wait leaves behind what waits: packets from elsewhere, large ones, those to another place", async () => {
-    const rig = await busySlot(42_544);
+    const rig = await SlotRig.openBusy(42_544);
     const { sockets, arena, phone } = rig;
     const kept = arena.bytes.length - 4_096;
     const next = async (count: number): Promise<void> => {
@@ -190,7 +150,7 @@ suite("relay: packets that leave together", (test) => {
     sockets.sendTo(0, kept, 172, 0, 0, loopback4Words, loopback4, phone.endpoint.port);
     await next(6);
     assert.deepEqual(sequencesOf(phone), oneTo(6));
-    end(rig);
+    rig.end();
   });
 
   test("what a raw socket does not take is handed back, in order; what was too large is not tried again", async () => {
