@@ -81,6 +81,14 @@ suite("relay: packets that leave together", (test) => {
     rig.end();
   });
 
+  test("a slot that waits with others is not taken in twice: its raw socket would outlive it", async () => {
+    const rig = await SlotRig.openBusy(42_554);
+    const { batch, descriptors } = rig.sockets;
+    assert.throws(() => batch.open(0, descriptors[0]!), assert.AssertionError);
+    rig.end();
+    assert.deepEqual(rawSockets(), []);
+  });
+
   test("what waits stays as it was, whatever is read and enciphered behind it", async () => {
     const rig = await SlotRig.openBusy(42_552);
     const { arena, sockets, phone } = rig;

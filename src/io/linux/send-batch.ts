@@ -6,6 +6,7 @@
  * Raw sockets take CAP_NET_RAW. Without it, or for what a raw socket does not take, packets leave by their own sockets. So
  * they do until a port is busy. A worker reads each packet into a place of its own, so that those that wait stay as they are.
  */
+import assert from "node:assert/strict";
 import { packetHeadroomBytes, packetRoomBytes, packetSizeBytesMax } from "../../core/limits.ts";
 import { workerField } from "../../relay/counters.ts";
 import type { Arena } from "./arena.ts";
@@ -81,6 +82,8 @@ export class SendBatch {
   /** The slot's packets wait for one call from now on. False: not here; they leave one by one. */
   open(slot: number, fd: number): boolean {
     if (!this.#isOn) return false;
+    // Counted twice it would keep its route open for good.
+    assert(!this.has(slot));
     const origin = this.#calls.originOf(fd);
     const index = origin === undefined ? -1 : this.#routeOf(origin, fd);
     const route = this.#routes[index];
