@@ -1,4 +1,4 @@
-/** A worker's sockets with slot 0, whose packets go to a phone, and its RTCP, without the rest of a relay. */
+/** A worker's sockets with slots whose packets go to one phone, without the rest of a relay. */
 import assert from "node:assert/strict";
 import { Arena } from "../../src/io/linux/arena.ts";
 import { EpollSockets, socketsBytes } from "../../src/io/linux/epoll-sockets.ts";
@@ -10,27 +10,32 @@ import { Phone, rtpPacket, until } from "./relay-rig.ts";
 export const [loopback4, loopback4Words] = [0x7f000001, 0xffff];
 
 export class SlotRig {
-  readonly arena: Arena = new Arena(socketsBytes(2));
-  readonly worker: Float64Array = new Float64Array(counterSizes(2).worker);
+  readonly arena: Arena;
+  readonly worker: Float64Array;
   readonly sockets: EpollSockets;
   readonly phone: Phone;
 
-  private constructor(phone: Phone, port: number, batches: boolean) {
-    const { arena, worker } = this;
+  private constructor(phone: Phone, port: number, batches: boolean, ips: readonly string[]) {
+    const capacitySlots = 2 * ips.length;
+    const arena = new Arena(socketsBytes(capacitySlots));
+    const worker = new Float64Array(counterSizes(capacitySlots).worker);
+    this.arena = arena;
+    this.worker = worker;
     this.phone = phone;
-    this.sockets = new EpollSockets({ arena, capacitySlots: 2, secondSocketsMax: 8, batches, worker });
-    const pair = new SocketBinder().bindPair("127.0.0.1" as never, port, 184);
-    assert.ok(pair.ok);
-    this.sockets.adopt(0, 1, pair.rtpHandle, false);
-    this.sockets.adopt(1, 1, pair.rtcpHandle, false);
-    this.sockets.setTarget(0, 0, 0, loopback4Words, loopback4, phone.endpoint.port);
+    this.sockets = new EpollSockets({ arena, capacitySlots, secondSocketsMax: 8, batches, worker });
+    for (const [index, ip] of ips.entries()) this.#adopt(2 * index, ip, port);
   }
 
-  static async open(port: number, batches: boolean): Promise<SlotRig> {
-    return new SlotRig(await Phone.open("127.0.0.1"), port, batches);
+  /** Slots 0, 2 and so on have that port at one of the addresses each, the slot behind each its RTCP. */
+  static async open(
+    port: number,
+    batches: boolean,
+    ips: readonly string[] = ["127.0.0.1"],
+  ): Promise<SlotRig> {
+    return new SlotRig(await Phone.open("127.0.0.1"), port, batches, ips);
   }
 
-  /** The slot is busy and in a batch, and nothing was heard yet. Takes CAP_NET_RAW. */
+  /** Slot 0 is busy and in a batch, and nothing was heard yet. Takes CAP_NET_RAW. */
   static async openBusy(port: number): Promise<SlotRig> {
     const rig = await SlotRig.open(port, true);
     for (let each = 1; each <= enough; each++) rig.send(each);
@@ -43,15 +48,25 @@ export class SlotRig {
   }
 
   /** Puts a packet where the next is read to, and sends it. */
-  send(sequence: number, sizeBytes = 172): number {
+  send(sequence: number, sizeBytes = 172, slot = 0): number {
     const { arena, sockets } = this;
     arena.bytes.set(rtpPacket(7, sequence, sizeBytes - 12), sockets.batch.offset);
-    return sockets.send(0, sockets.batch.offset, sizeBytes);
+    return sockets.send(slot, sockets.batch.offset, sizeBytes);
   }
 
   end(): void {
-    for (const slot of [0, 1]) this.sockets.release(slot);
-    this.sockets.close();
+    const { sockets } = this;
+    // But those that a test has released.
+    for (const [slot, fd] of sockets.descriptors.entries()) if (fd !== 0) sockets.release(slot);
+    sockets.close();
     this.phone.close();
+  }
+
+  #adopt(slot: number, ip: string, port: number): void {
+    const pair = new SocketBinder().bindPair(ip as never, port, 184);
+    assert.ok(pair.ok);
+    this.sockets.adopt(slot, 1, pair.rtpHandle, false);
+    this.sockets.adopt(slot + 1, 1, pair.rtcpHandle, false);
+    this.sockets.setTarget(slot, 0, 0, loopback4Words, loopback4, this.phone.endpoint.port);
   }
 }

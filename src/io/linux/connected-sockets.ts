@@ -1,6 +1,7 @@
 /**
- * A second socket for each busy port, at the same address and connected to where the port sends. The kernel then looks
- * up no route for each packet and finds the socket of each answer sooner, which is a tenth of all a packet costs.
+ * A second socket for each busy port that joins no batch (`send-batch.ts`), at the same address and connected to where the
+ * port sends. The kernel then looks up no route for each packet and finds the socket of each answer sooner, which is a
+ * tenth of all a packet costs.
  *
  * The first socket stays as it is: what the target sends arrives at the second one, everybody else's packets at the
  * first, so a phone that moves is heard as before, and whoever reads either compares the source. When the port sends
@@ -11,8 +12,9 @@ import { close, connect, option, socketType } from "./libc.ts";
 import { receiveBufferBytes, SocketCalls } from "./sockets.ts";
 
 /**
- * Packets to one place that make a port busy. To wait with others' costs nothing to begin with, so it pays after a sixth of a
- * second of speech; a second socket costs a descriptor and ten system calls, and is worth them after two thirds.
+ * Packets to one place that make a port busy. To join a batch costs a few system calls and most often no descriptor, so it
+ * pays after a sixth of a second of speech; a second socket costs a descriptor and ten system calls, and is worth them
+ * after two thirds.
  */
 export const busyAfterPackets = { batched: 8, connected: 32 } as const;
 /** In place of a count: this port gets no second socket before it sends elsewhere. */
@@ -31,24 +33,25 @@ export class ConnectedSockets {
   #dueCount = 0;
   readonly #calls = new SocketCalls();
   readonly #max: number;
-  readonly #busyAfterPackets: number;
+  /** Packets after which a slot is due for the first time. */
+  readonly #dueAfterPackets: number;
   #count = 0;
 
-  /** `max`: as many at once; other ports go on without. */
-  constructor(capacitySlots: number, max: number, packets: number = busyAfterPackets.connected) {
+  /** `max`: as many at once; other ports go on without. `joinsBatches`: a slot is due for a batch first. */
+  constructor(capacitySlots: number, max: number, joinsBatches = false) {
     this.current = new Int32Array(capacitySlots);
     this.descriptors = new Int32Array(capacitySlots);
     this.#sent = new Uint8Array(capacitySlots);
     this.#max = max;
-    this.#busyAfterPackets = packets;
+    this.#dueAfterPackets = joinsBatches ? busyAfterPackets.batched : busyAfterPackets.connected;
   }
 
   /** The first socket sent a packet to the slot's target. RTCP is never busy. */
   noteSent(slot: number): void {
-    const sent = this.#sent[slot]!;
-    if (sent >= this.#busyAfterPackets || (slot & 1) !== 0) return;
-    this.#sent[slot] = sent + 1;
-    if (sent + 1 < this.#busyAfterPackets) return;
+    const sent = this.#sent[slot]! + 1;
+    if (sent > busyAfterPackets.connected || (slot & 1) !== 0) return;
+    this.#sent[slot] = sent;
+    if (sent !== this.#dueAfterPackets && sent !== busyAfterPackets.connected) return;
     if (this.#dueCount < dueMax) this.#due[this.#dueCount++] = slot;
     else this.#sent[slot] = 0;
   }
@@ -68,14 +71,20 @@ export class ConnectedSockets {
     this.#count--;
   }
 
-  /** A slot that became busy, or -1. */
+  /** A slot that became busy, or -1. One that joins no batch then is due once more for a second socket. */
   takeDue(): number {
     while (this.#dueCount > 0) {
       const slot = this.#due[--this.#dueCount]!;
-      // Left, or even closed, since.
-      if (this.#sent[slot] === this.#busyAfterPackets) return slot;
+      const sent = this.#sent[slot]!;
+      // Else left, or even closed, since, or served.
+      if (sent >= this.#dueAfterPackets && sent !== given) return slot;
     }
     return -1;
+  }
+
+  /** Whether the slot has sent enough to one place for a second socket; before that it goes on counting. */
+  isWorthConnecting(slot: number): boolean {
+    return this.#sent[slot]! >= busyAfterPackets.connected;
   }
 
   /**

@@ -5,7 +5,7 @@
  */
 import { type SocketPort, sendCode } from "../../relay/driver.ts";
 import type { Arena } from "./arena.ts";
-import { busyAfterPackets, ConnectedSockets } from "./connected-sockets.ts";
+import { ConnectedSockets } from "./connected-sockets.ts";
 import { failureOf, isPassing, isQueueFull, sendFlags } from "./datagram-flags.ts";
 import {
   type BoxedNumbers,
@@ -89,11 +89,7 @@ export class EpollSockets implements SocketPort {
     this.descriptors = new Int32Array(capacitySlots);
     this.#isV6 = new Uint8Array(capacitySlots);
     this.#generations = new Int32Array(capacitySlots);
-    this.#connected = new ConnectedSockets(
-      capacitySlots,
-      secondSocketsMax,
-      batches ? busyAfterPackets.batched : busyAfterPackets.connected,
-    );
+    this.#connected = new ConnectedSockets(capacitySlots, secondSocketsMax, batches);
     this.seconds = this.#connected.descriptors;
     this.#current = this.#connected.current;
     this.epoll = epollCreate(epoll.cloexec);
@@ -144,12 +140,14 @@ export class EpollSockets implements SocketPort {
   }
 
   /**
-   * The slot's packets leave with others' from now on. Where that cannot be a second socket is connected to where the slot
-   * sends, and sends: true. Then what came to the first socket has to be read before the next wait, or later packets would
-   * overtake it.
+   * The slot's packets leave with others' from now on. Where that cannot be, and it has sent enough for that, a second socket
+   * is connected to where the slot sends, and sends: true. Then what came to the first socket has to be read before the next
+   * wait, or later packets would overtake it.
    */
   batchOrConnect(slot: number): boolean {
-    if (!this.batch.open(slot, this.descriptors[slot]!)) return this.#connect(slot);
+    if (!this.batch.open(slot, this.descriptors[slot]!)) {
+      return this.#connected.isWorthConnecting(slot) && this.#connect(slot);
+    }
     this.#connected.leave(slot);
     // The batch learns where the slot sends already.
     const { ip, port } = this.#targetOf(slot);
