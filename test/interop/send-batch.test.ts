@@ -42,7 +42,6 @@ suite("interop: packets in batches", (test) => {
     assert.deepEqual(heard, [all, all]);
     assert.deepEqual(sizes, [[172], [172, 1_012]]);
     assert.ok(batches > 10);
-    // One party's alone are large: two in one batch would both be asked of it.
     assert.equal(refusals, 1);
     assert.deepEqual(faults, []);
   });

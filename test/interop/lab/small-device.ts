@@ -22,9 +22,15 @@ async function speak(packets: number, isLarge: (each: number) => boolean): Promi
     if (each % 4 === 3) await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
+const heardAll = (): Promise<void> =>
+  until(() => phones.every(({ heard }) => heard.length >= sequence), "every packet");
+
 await speak(2 * enough, () => false);
+// The first alone: of two in one batch the device would refuse both.
+await speak(1, () => true);
+await heardAll();
 await speak(enough, (each) => each % 3 === 0);
-await until(() => phones.every(({ heard }) => heard.length >= sequence), "every packet");
+await heardAll();
 const [stats] = rig.relay.stats().workers;
 console.log(
   JSON.stringify({
