@@ -1,16 +1,16 @@
 /** Which threads of the daemon come first where they share a core. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
+import { getPriority } from "node:os";
 import { suite } from "../support/suite.ts";
 import { DaemonProcess } from "./support/daemon.ts";
 
-/** Of each thread the nice value: field 19 of its stat, behind the name in brackets (proc(5)). */
-function niceValues(pid: number): ReadonlyMap<number, number> {
-  const threads = readdirSync(`/proc/${pid}/task`).map((name): [number, number] => {
-    const stat = readFileSync(`/proc/${pid}/task/${name}/stat`, "latin1");
-    return [Number(name), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16])];
+/** Of all threads the nice values: field 19 of stat, behind the name in brackets (proc(5)). */
+function niceValues(pid: number): readonly number[] {
+  return readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
   });
-  return new Map(threads);
 }
 
 /** CAP_SYS_NICE of this process (capability.h). */
@@ -21,9 +21,9 @@ function mayRaise(): boolean {
 
 /** How far each thread of a daemon is above this process, highest first. */
 async function stepsOf(io: "epoll" | "dgram", prefix: readonly string[] = []): Promise<readonly number[]> {
-  const own = niceValues(process.pid).get(process.pid) ?? 0;
+  const own = getPriority();
   const daemon = await DaemonProcess.start({ io, portMin: 43_240, portMax: 43_259, prefix });
-  const values = [...niceValues(daemon.pid).values()];
+  const values = niceValues(daemon.pid);
   assert.equal(await daemon.stop(), 0);
   return values.map((value) => own - value).sort((a, b) => b - a);
 }

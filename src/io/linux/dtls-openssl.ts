@@ -33,7 +33,7 @@ const exporterLabel = "EXTRACTOR-dtls_srtp";
 /** An engine that has passed its self test (a few milliseconds); undefined: this process cannot do DTLS, and why. */
 export function openDtlsEngine(): { readonly engine: DtlsEngine | undefined; readonly why: string } {
   let why = "";
-  for (const library of [certificateLibrary(), openSslLibrary]) {
+  for (const library of new Set([certificateLibrary(), openSslLibrary])) {
     try {
       const engine = new OpenSslDtls(library);
       const fault = dtlsFault(engine);
