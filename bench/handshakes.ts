@@ -10,8 +10,8 @@ export class DtlsClients {
   readonly #certificate: DtlsCertificate;
 
   constructor() {
-    const { engine, why } = openDtlsEngine();
-    if (engine === undefined) throw new Error(`no DTLS here: ${why}`);
+    const { engine, faults } = openDtlsEngine();
+    if (engine === undefined) throw new Error(`no DTLS here: ${faults.join("; ")}`);
     this.#engine = engine;
     this.#certificate = engine.createCertificate();
   }

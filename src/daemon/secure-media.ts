@@ -12,6 +12,7 @@ import type { CertificateId } from "../core/plan/security.ts";
 import type { Clock } from "../core/time.ts";
 import { IceAgent } from "../ice/agent.ts";
 import { systemDigests } from "../io/digests.ts";
+import type { DtlsEngineChoice } from "../io/linux/dtls-openssl.ts";
 import { systemRandom } from "../io/random.ts";
 import type { RelayInterface } from "../relay/interfaces.ts";
 import type { TransportMakers } from "../relay/transports/transport-parts.ts";
@@ -19,7 +20,6 @@ import { type DtlsCounts, makeDtlsCounts } from "../srtp/dtls/actions.ts";
 import { DtlsAssociation } from "../srtp/dtls/association.ts";
 import { Certificates } from "../srtp/dtls/certificates.ts";
 import { CookieJar } from "../srtp/dtls/cookies.ts";
-import type { DtlsEngine } from "../srtp/dtls/engine.ts";
 import type { EventName } from "../telemetry/events.ts";
 
 export interface SecureMedia {
@@ -37,14 +37,20 @@ export async function openSecureMedia(
   const parts = { random: systemRandom, digests: systemDigests };
   const dtlsCounts = makeDtlsCounts();
   const ice = (): IceAgent => new IceAgent({ ...parts, outside: outsideOf(interfaces) });
-  const { engine, why } = await openEngine();
+  const { engine, faults } = await openEngine();
   if (engine === undefined) {
-    const fields = { event: "config-warning" satisfies EventName, reason: why };
+    const fields = { event: "config-warning" satisfies EventName, reason: faults.join("; ") };
     log.warn(
       fields,
       "no DTLS-SRTP: OpenSSL cannot be reached, calls that need it are refused their security",
     );
     return { makers: { ice, dtls: () => undefined }, certificates: undefined, dtlsCounts };
+  }
+  if (faults.length > 0) {
+    log.info(
+      { reason: faults.join("; ") },
+      "DTLS handshakes cost a tenth more: OpenSSL tries every format of keys",
+    );
   }
   const nowMs = clock.monotonicMs();
   const certificates = new Certificates({ engine, nowMs });
@@ -83,16 +89,11 @@ function inStock(certificates: Certificates, id: CertificateId): CertificateId {
   return certificates.has(id) ? id : certificates.current();
 }
 
-interface FoundEngine {
-  readonly engine: DtlsEngine | undefined;
-  readonly why: string;
-}
-
-async function openEngine(): Promise<FoundEngine> {
+async function openEngine(): Promise<DtlsEngineChoice> {
   try {
     const { openDtlsEngine } = await import("../io/linux/dtls-openssl.ts");
     return openDtlsEngine();
   } catch (error) {
-    return { engine: undefined, why: error instanceof Error ? error.message : String(error) };
+    return { engine: undefined, faults: [error instanceof Error ? error.message : String(error)] };
   }
 }

@@ -10,8 +10,8 @@ import { suite } from "../support/suite.ts";
 import { handshakeRecord } from "../unit/srtp/dtls-fake-engine.ts";
 import { at, carry, House, kinds, type Party, party, place, sent } from "../unit/srtp/dtls-rig.ts";
 
-const { engine, why } = openDtlsEngine();
-assert(engine !== undefined, why);
+const { engine, faults } = openDtlsEngine();
+assert(engine !== undefined, faults.join("; "));
 const here = new House(engine);
 const there = new House(engine);
 

@@ -7,8 +7,8 @@ import { suite } from "../support/suite.ts";
 import { House } from "../unit/srtp/dtls-rig.ts";
 import { materialOf, OpenSslPeer, UdpParty } from "./support/dtls-party.ts";
 
-const { engine, why } = openDtlsEngine();
-assert(engine !== undefined, why);
+const { engine, faults } = openDtlsEngine();
+assert(engine !== undefined, faults.join("; "));
 const house = new House(engine);
 const peer = new OpenSslPeer();
 const rsaPeer = new OpenSslPeer(["rsa:2048"]);
@@ -175,8 +175,8 @@ suite("dtls with openssl s_server", (test) => {
 
 suite("dtls with itself", (test) => {
   test("certificates are read in the library context made for them", () => {
-    assert.notEqual(certificateLibrary(), openSslLibrary);
-    assert.equal(certificateLibrary(), certificateLibrary());
+    assert.deepEqual(faults, []);
+    assert.notEqual(certificateLibrary().library, openSslLibrary);
   });
 
   for (const hash of ["sha-1", "sha-224", "sha-256", "sha-384", "sha-512"] as FingerprintHash[]) {

@@ -1,9 +1,10 @@
 /**
  * A library context of OpenSSL that reads the keys of certificates and no other format. For each certificate OpenSSL 3 goes
- * through all the decoders there are, some seventy: 0.14 ms, a seventh of a handshake. With five it takes 0.05 ms.
+ * through all the decoders there are, forty: 0.14 ms, a seventh of a handshake. With five it takes 0.05 ms.
  *
  * All algorithms are the default provider's. A provider of ours passes them on and leaves formats out (provider-base(7)).
- * OpenSSL asks it by callbacks into JavaScript, so the context serves main's thread alone.
+ * OpenSSL asks it by callbacks into JavaScript, three times for each certificate of a peer, so the context serves main's
+ * thread alone.
  */
 import koffi from "koffi";
 import { Arena } from "./arena.ts";
@@ -21,24 +22,37 @@ const provides = { algorithms: 1027, capabilities: 1030 } as const;
 const dispatch = { function: 8, bytes: 16 } as const;
 /** struct ossl_algorithm_st: names, properties, functions, a description; one of zeros ends a table. */
 const algorithm = { properties: 8, bytes: 32 } as const;
+const hasKnownLayout = process.arch === "x64" || process.arch === "arm64";
 const decodersMax = 15;
 const textBytesMax = 16;
 
-/** Keys that sign in TLS 1.2 (RFC 8422 section 5.10, RFC 5246 section 7.4.1.4.1). */
-const signingKeys = /^(EC|RSA|RSA-PSS|ED25519|ED448)(:|$)/;
+/** Keys that sign in TLS 1.2 (RFC 8422 section 5.10, RFC 5246 section 7.4.1.4.1); every one has to be readable. */
+const signingKeys: ReadonlySet<string> = new Set(["EC", "RSA", "RSA-PSS", "ED25519", "ED448"]);
 const publicKeys = /\binput=der\b.*\bstructure=SubjectPublicKeyInfo\b/;
 
-/** One for the process: koffi never gives a callback's memory back. */
-let library: number | undefined;
+export interface CertificateLibrary {
+  /** An OSSL_LIB_CTX, or `openSslLibrary`. */
+  readonly library: number;
+  /** Why there is none of ours; empty: there is. */
+  readonly fault: string;
+}
 
-/** An OSSL_LIB_CTX; `openSslLibrary` where there is no default provider or something of this is not to be had. */
-export function certificateLibrary(): number {
+/** One for the process: koffi never gives a callback's memory back. */
+let made: CertificateLibrary | undefined;
+
+/** Made when it is first asked for. */
+export function certificateLibrary(): CertificateLibrary {
+  made ??= makeCertificateLibrary();
+  return made;
+}
+
+function makeCertificateLibrary(): CertificateLibrary {
   try {
-    library ??= new KeyProvider().makeLibrary();
-  } catch {
-    library = openSslLibrary;
+    if (!hasKnownLayout) throw new Error(`structures of OpenSSL on ${process.arch} are not known`);
+    return { library: new KeyProvider().makeLibrary(), fault: "" };
+  } catch (error) {
+    return { library: openSslLibrary, fault: error instanceof Error ? error.message : String(error) };
   }
-  return library;
 }
 
 function bindProviderSymbols() {
@@ -54,6 +68,7 @@ function bindProviderSymbols() {
     /** (provider, which, whom to tell, an argument for that) */
     capabilities: "int OSSL_PROVIDER_get_capabilities(uintptr_t, uintptr_t, uintptr_t, uintptr_t)",
     newLibrary: "uintptr_t OSSL_LIB_CTX_new()",
+    isFips: "int EVP_default_properties_is_fips_enabled(uintptr_t)",
   });
 }
 
@@ -66,35 +81,43 @@ class KeyProvider {
   readonly #functions = this.#arena.reserve(3 * dispatch.bytes);
   readonly #decoders = this.#arena.reserve((decodersMax + 1) * algorithm.bytes);
 
+  /** Throws, saying why, where it cannot be made. */
   makeLibrary(): number {
     const calls = this.#calls;
-    if (calls.isAvailable(openSslLibrary, this.#textAt("default")) !== 1) return openSslLibrary;
-    const all = calls.tryLoad(openSslLibrary, this.#textAt("default"), 1);
-    if (all === 0 || this.#chooseDecoders(all) === 0) return openSslLibrary;
+    // A context of its own would know nothing of that.
+    if (calls.isFips(openSslLibrary) === 1) throw new Error("OpenSSL is set to FIPS");
+    const isThere = calls.isAvailable(openSslLibrary, this.#textAt("default")) === 1;
+    const all = isThere ? calls.tryLoad(openSslLibrary, this.#textAt("default"), 1) : 0;
+    if (all === 0) throw new Error("OpenSSL is without its default provider");
+    this.#chooseDecoders(all);
     this.#setFunction(0, provides.algorithms, this.#registerAlgorithms(all));
     this.#setFunction(1, provides.capabilities, this.#registerCapabilities(all));
-    const made = calls.newLibrary();
+    const library = calls.newLibrary();
     const isMade =
-      made !== 0 &&
-      calls.addBuiltIn(made, this.#textAt("rtpferry"), this.#registerStart(all)) === 1 &&
-      calls.load(made, this.#textAt("rtpferry")) !== 0;
-    return isMade ? made : openSslLibrary;
+      library !== 0 &&
+      calls.addBuiltIn(library, this.#textAt("rtpferry"), this.#registerStart(all)) === 1 &&
+      calls.load(library, this.#textAt("rtpferry")) !== 0;
+    if (!isMade) throw new Error("OpenSSL refuses a provider");
+    return library;
   }
 
-  /** Copies those of public keys from the provider's table; how many. */
-  #chooseDecoders(all: number): number {
+  /** Copies those of public keys from the provider's table. */
+  #chooseDecoders(all: number): void {
     const { view, address } = this.#arena;
     const table = this.#calls.algorithms(all, operation.decoder, address + this.#keeping);
-    let chosen = 0;
-    for (let at = table; at !== 0 && wordAt(at) !== 0n && chosen < decodersMax; at += algorithm.bytes) {
-      if (!signingKeys.test(textFrom(at)) || !publicKeys.test(textFrom(at + algorithm.properties))) continue;
-      const to = this.#decoders + chosen * algorithm.bytes;
+    const found = new Set<string>();
+    let to = this.#decoders;
+    const end = to + decodersMax * algorithm.bytes;
+    for (let at = table; at !== 0 && wordAt(at) !== 0n && to < end; at += algorithm.bytes) {
+      const [key = ""] = textFrom(at).split(":");
+      if (!signingKeys.has(key) || !publicKeys.test(textFrom(at + algorithm.properties))) continue;
       for (let byte = 0; byte < algorithm.bytes; byte += 8) {
         view.setBigUint64(to + byte, wordAt(at + byte), true);
       }
-      chosen++;
+      found.add(key);
+      to += algorithm.bytes;
     }
-    return chosen;
+    if (found.size < signingKeys.size) throw new Error("OpenSSL names its decoders otherwise");
   }
 
   #registerAlgorithms(all: number): number {

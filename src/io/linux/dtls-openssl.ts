@@ -30,20 +30,28 @@ import { bindDtlsSymbols, certificateRejected, control, demandCertificate } from
 /** RFC 5764 section 4.2 */
 const exporterLabel = "EXTRACTOR-dtls_srtp";
 
-/** An engine that has passed its self test (a few milliseconds); undefined: this process cannot do DTLS, and why. */
-export function openDtlsEngine(): { readonly engine: DtlsEngine | undefined; readonly why: string } {
-  let why = "";
-  for (const library of new Set([certificateLibrary(), openSslLibrary])) {
+export interface DtlsEngineChoice {
+  /** Has passed its self test. Undefined: this process cannot do DTLS. */
+  readonly engine: DtlsEngine | undefined;
+  /** What is wrong with the ways that come before the engine's. */
+  readonly faults: readonly string[];
+}
+
+/** Takes a few milliseconds. */
+export function openDtlsEngine(): DtlsEngineChoice {
+  const own = certificateLibrary();
+  const faults = own.fault === "" ? [] : [own.fault];
+  for (const library of new Set([own.library, openSslLibrary])) {
     try {
       const engine = new OpenSslDtls(library);
       const fault = dtlsFault(engine);
-      if (fault === undefined) return { engine, why: "" };
-      why = fault;
+      if (fault === undefined) return { engine, faults };
+      faults.push(fault);
     } catch (error) {
-      why = error instanceof Error ? error.message : String(error);
+      faults.push(error instanceof Error ? error.message : String(error));
     }
   }
-  return { engine: undefined, why };
+  return { engine: undefined, faults };
 }
 
 /** The connection whose call runs. */
