@@ -16,22 +16,24 @@ import { benchNet } from "./net.ts";
  */
 export type Protection = "none" | "bridged" | "rekeyed" | "passed";
 
+interface SetupJob {
+  readonly kind: "setup";
+  /** No two calls may have the same index: it makes their parties' ports. */
+  readonly first: number;
+  readonly calls: number;
+  readonly prefix: string;
+  readonly protection: Protection;
+}
+
 export type ControlJob =
-  | {
-      readonly kind: "setup";
-      readonly calls: number;
-      readonly prefix: string;
-      readonly protection: Protection;
-    }
+  | SetupJob
   /** Calls whose caller speaks DTLS, then all their handshakes. */
   | { readonly kind: "prepare-handshakes"; readonly calls: number; readonly prefix: string }
   | { readonly kind: "handshakes"; readonly inFlight: number }
-  | { readonly kind: "teardown"; readonly calls: number; readonly prefix: string }
   | { readonly kind: "rate"; readonly pairs: number; readonly inFlight: number; readonly prefix: string };
 
 export type ControlResult =
   | { readonly kind: "setup"; readonly streams: readonly Stream[] }
-  | { readonly kind: "teardown" }
   | { readonly kind: "prepared" }
   | { readonly kind: "handshakes"; readonly perSecond: number }
   | { readonly kind: "rate"; readonly pairsPerSecond: number; readonly slowestMs: number };
@@ -161,10 +163,10 @@ async function callPair(prefix: string, index: number, protection: Protection): 
   ];
 }
 
-async function setup(calls: number, prefix: string, protection: Protection): Promise<ControlResult> {
+async function setup({ first, calls, prefix, protection }: SetupJob): Promise<ControlResult> {
   const streams: Stream[] = [];
   const [ipA, ipB] = benchNet.partyIps;
-  for (let index = 0; index < calls; index++) {
+  for (let index = first; index < first + calls; index++) {
     const [caller, callee] = await callPair(prefix, index, protection);
     const port = firstPartyPort + 2 * index;
     streams.push(stream([ipA, ipB], port, caller, callee), stream([ipB, ipA], port, callee, caller));
@@ -183,11 +185,6 @@ function stream([fromIp, toIp]: readonly [string, string], port: number, from: S
     fromKey: from.own,
     toKey: to.relay,
   };
-}
-
-async function teardown(calls: number, prefix: string): Promise<ControlResult> {
-  for (let index = 0; index < calls; index++) await remove(prefix, index);
-  return { kind: "teardown" };
 }
 
 async function remove(prefix: string, index: number): Promise<void> {
@@ -213,7 +210,7 @@ async function rate(pairs: number, inFlight: number, prefix: string): Promise<Co
   };
   await Promise.all(Array.from({ length: inFlight }, lane));
   const pairsPerSecond = pairs / ((performance.now() - start) / 1000);
-  await teardown(pairs, prefix);
+  for (let index = 0; index < pairs; index++) await remove(prefix, index);
   return { kind: "rate", pairsPerSecond, slowestMs };
 }
 
@@ -263,13 +260,11 @@ async function shakeAll(inFlight: number): Promise<ControlResult> {
 async function run(job: ControlJob): Promise<ControlResult> {
   switch (job.kind) {
     case "setup":
-      return setup(job.calls, job.prefix, job.protection);
+      return setup(job);
     case "prepare-handshakes":
       return prepareHandshakes(job.calls, job.prefix);
     case "handshakes":
       return shakeAll(job.inFlight);
-    case "teardown":
-      return teardown(job.calls, job.prefix);
     case "rate":
       return rate(job.pairs, job.inFlight, job.prefix);
   }

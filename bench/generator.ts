@@ -168,14 +168,12 @@ class Receiver {
   delivered = 0;
   misdirected = 0;
 
-  constructor(job: GeneratorJob, arena: Arena, crypto: StreamCrypto) {
+  constructor(job: GeneratorJob, fd: number, arena: Arena, crypto: StreamCrypto) {
     this.arena = arena;
     this.crypto = crypto;
     this.slotBytes = slotBytesOf(job.payloadBytes);
     this.data = arena.reserve(this.slotBytes * batchMax);
-    this.fd = packetSocket(job.link, etherTypeIp);
-    linux.setIntOption(this.fd, 1, 33, 64 << 20); // SO_RCVBUFFORCE
-    linux.setIntOption(this.fd, 1, 35, 1); // SO_TIMESTAMPNS
+    this.fd = fd;
     const slots = Array.from({ length: batchMax }, (_, index) => ({
       address: arena.address + this.data + this.slotBytes * index,
       sizeBytes: this.slotBytes - packetTailroomBytes / 2,
@@ -250,19 +248,42 @@ class Receiver {
   }
 }
 
-let sender: Sender | undefined;
-let receiver: Receiver | undefined;
-let streamsKey = "";
+/** One for all receivers: each more would be given a copy of every frame, at the relay's expense. */
+let receiveFd: number | undefined;
+
+function receiveSocket(link: string): number {
+  if (receiveFd === undefined) {
+    receiveFd = packetSocket(link, etherTypeIp);
+    linux.setIntOption(receiveFd, 1, 33, 64 << 20); // SO_RCVBUFFORCE
+    linux.setIntOption(receiveFd, 1, 35, 1); // SO_TIMESTAMPNS
+  }
+  return receiveFd;
+}
+
+interface Ends {
+  readonly sender: Sender;
+  readonly receiver: Receiver;
+}
+
+/** Kept by streams and payload: sequence numbers go on, as SRTP wants them to. */
+const ends = new Map<string, Ends>();
+
+function endsOf(job: GeneratorJob): Ends {
+  const key = JSON.stringify([job.streams, job.payloadBytes]);
+  const known = ends.get(key);
+  if (known !== undefined) return known;
+  const arena = new Arena(arenaBytes(job));
+  const crypto = new StreamCrypto(arena, job.streams);
+  const made = {
+    sender: new Sender(job, arena, crypto),
+    receiver: new Receiver(job, receiveSocket(job.link), arena, crypto),
+  };
+  ends.set(key, made);
+  return made;
+}
 
 function runJob(job: GeneratorJob): GeneratorResult {
-  const key = JSON.stringify([job.streams, job.payloadBytes]);
-  if (sender === undefined || receiver === undefined || key !== streamsKey) {
-    const arena = new Arena(arenaBytes(job));
-    const crypto = new StreamCrypto(arena, job.streams);
-    sender = new Sender(job, arena, crypto);
-    receiver = new Receiver(job, arena, crypto);
-    streamsKey = key;
-  }
+  const { sender, receiver } = endsOf(job);
   sender.run = job.run;
   while (receiver.poll(job.run) > 0);
   receiver.reset();

@@ -34,6 +34,12 @@ export interface MediaShape {
   readonly payloadBytes: number;
 }
 
+/** What flows in calls that were set up together: one stream each way, of packets of one size. */
+export interface Traffic {
+  readonly streams: readonly Stream[];
+  readonly payloadBytes: number;
+}
+
 function script(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
 }
@@ -43,8 +49,7 @@ export class Lab {
   private readonly links: LinkAddresses;
   private readonly generator: JsonChild<GeneratorJob, GeneratorResult>;
   private readonly control: JsonChild<ControlJob, ControlResult>;
-  private streams: readonly Stream[] = [];
-  private payloadBytes = voicePayloadBytes;
+  private calls = 0;
   private idleMsPerSecond = 0;
   private static runCount = 0;
 
@@ -59,26 +64,34 @@ export class Lab {
     return new Lab(await startRelay(name), links);
   }
 
-  /** Calls with one stream each way, of packets with `payloadBytes` of payload. */
+  /** Further calls; they have spoken for a while when this returns. */
   async setup(
     calls: number,
     { protection = "none", payloadBytes = voicePayloadBytes }: Partial<MediaShape> = {},
-  ): Promise<void> {
-    this.payloadBytes = payloadBytes;
-    const result = await this.control.ask({ kind: "setup", calls, prefix: "load", protection });
-    if (result.kind === "setup") this.streams = result.streams;
-    await this.send(settlePacketsPerStreamSecond * this.streams.length, settleSeconds);
+  ): Promise<Traffic> {
+    const result = await this.control.ask({
+      kind: "setup",
+      first: this.calls,
+      calls,
+      prefix: "load",
+      protection,
+    });
+    if (result.kind !== "setup") throw new Error("control answered something else");
+    this.calls += calls;
+    const traffic = { streams: result.streams, payloadBytes };
+    await this.send(traffic, settlePacketsPerStreamSecond * traffic.streams.length, settleSeconds);
     // Idle as it is between loads: start-up and set-up are over.
     const before = coreTime(relayCore);
     await new Promise((resolve) => setTimeout(resolve, idleSeconds * 1000));
     this.idleMsPerSecond = busyMs(before, coreTime(relayCore)) / idleSeconds;
+    return traffic;
   }
 
-  async load(packetsPerSecond: number, seconds: number): Promise<Load> {
+  async load(traffic: Traffic, packetsPerSecond: number, seconds: number): Promise<Load> {
     const coreBefore = coreTime(relayCore);
     const processBefore = processTimeMs(this.relay.pid);
     const start = performance.now();
-    const result = await this.send(packetsPerSecond, seconds);
+    const result = await this.send(traffic, packetsPerSecond, seconds);
     const elapsedSeconds = (performance.now() - start) / 1000;
     const coreMs = busyMs(coreBefore, coreTime(relayCore)) - this.idleMsPerSecond * elapsedSeconds;
     const delivered = Math.max(1, result.delivered);
@@ -116,13 +129,12 @@ export class Lab {
     await this.relay.stop();
   }
 
-  private send(packetsPerSecond: number, seconds: number): Promise<GeneratorResult> {
+  private send(traffic: Traffic, packetsPerSecond: number, seconds: number): Promise<GeneratorResult> {
     return this.generator.ask({
       link: benchNet.generatorLink,
       relayIp: benchNet.relayIp,
       ...this.links,
-      streams: this.streams,
-      payloadBytes: this.payloadBytes,
+      ...traffic,
       packetsPerSecond,
       seconds,
       run: ++Lab.runCount,

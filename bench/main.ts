@@ -13,9 +13,9 @@ import {
   lossFreeRate,
   memoryPerCall,
   pairRate,
-  srtpCost,
   type Table,
 } from "./scenarios.ts";
+import { srtpCost } from "./secure.ts";
 import { type TurnName, turnAllocations, turnCost } from "./turn.ts";
 
 const allRelays: readonly RelayName[] = [
@@ -50,10 +50,8 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   cpu: (links, effort) => cpuAndLatency(allRelays, links, effort),
   loss: (links, effort) => lossFreeRate(threeRelays, links, effort),
   calls: (links, effort) => cpuByCalls(twoRelays, links, { ...effort, rounds: Math.ceil(effort.rounds / 2) }),
-  srtp160: (links, effort) =>
-    srtpCost(twoRelays, links, { ...effort, rounds: Math.ceil(effort.rounds / 2) }, 160),
-  srtp1200: (links, effort) =>
-    srtpCost(twoRelays, links, { ...effort, rounds: Math.ceil(effort.rounds / 2) }, 1_200),
+  srtp160: (links, effort) => srtpCost(twoRelays, links, effort, 160),
+  srtp1200: (links, effort) => srtpCost(twoRelays, links, effort, 1_200),
   dtls: (links, effort) => handshakeRate(twoRelays, links, effort),
   memory: (links) => memoryPerCall(twoRelays, links),
   pairs: (links, effort) => pairRate(twoRelays, links, effort),

@@ -1,5 +1,5 @@
 /** The questions the bench answers; each is a table whose rows are relays. */
-import { Lab, type Load, type MediaShape, median } from "./lab.ts";
+import { Lab, type Load, median, type Traffic } from "./lab.ts";
 import type { LinkAddresses } from "./net.ts";
 import type { RelayName } from "./relays.ts";
 
@@ -18,15 +18,7 @@ export interface Effort {
 }
 
 const steadyRate = 50_000;
-const steadyCalls = 500;
-/** The generator enciphers and deciphers too, on the other core. */
-const secureRate = 30_000;
-const secureShapes: readonly (readonly [string, MediaShape["protection"]])[] = [
-  ["RTP to RTP", "none"],
-  ["RTP to SRTP and back", "bridged"],
-  ["SRTP keyed anew", "rekeyed"],
-  ["SRTP passed, tag checked", "passed"],
-];
+export const steadyCalls = 500;
 const memoryCalls = 4_000;
 const spreads = [100, 1_000, 4_000];
 const rateFloor = 40_000;
@@ -46,16 +38,16 @@ const handshakeWarmUpRounds = 10;
 const warmUpRounds = 5;
 const warmUpPairs = 1_000;
 /** Of media, for the same reason. */
-const steadyWarmUpSeconds = 2;
+export const steadyWarmUpSeconds = 2;
 
-const us = (ns: number): string => (ns / 1000).toFixed(2);
+export const us = (ns: number): string => (ns / 1000).toFixed(2);
 
-function spread(values: readonly number[], print: (value: number) => string): string {
+export function spread(values: readonly number[], print: (value: number) => string): string {
   return `${print(median(values))} (${print(Math.min(...values))}-${print(Math.max(...values))})`;
 }
 
 /** Runs `measure` for every relay in turn, round after round, so that the machine's moods hit all alike. */
-async function interleaved<Value>(
+export async function interleaved<Value>(
   relays: readonly RelayName[],
   rounds: number,
   measure: (relay: RelayName) => Promise<Value>,
@@ -72,14 +64,12 @@ async function steadyLoad(
   links: LinkAddresses,
   calls: number,
   seconds: number,
-  shape: Partial<MediaShape> = {},
 ): Promise<Load> {
   const lab = await Lab.open(relay, links);
   try {
-    await lab.setup(calls, shape);
-    const rate = shape.payloadBytes === undefined ? steadyRate : secureRate;
-    await lab.load(rate, steadyWarmUpSeconds);
-    return await lab.load(rate, seconds);
+    const traffic = await lab.setup(calls);
+    await lab.load(traffic, steadyRate, steadyWarmUpSeconds);
+    return await lab.load(traffic, steadyRate, seconds);
   } finally {
     await lab.close();
   }
@@ -155,46 +145,6 @@ export async function cpuByCalls(
   };
 }
 
-/** What SRTP costs: the same load plain, enciphered on one side, keyed anew, and passed through. */
-export async function srtpCost(
-  relays: readonly RelayName[],
-  links: LinkAddresses,
-  effort: Effort,
-  payloadBytes: number,
-): Promise<Table> {
-  const notes: string[] = [];
-  const rows: string[][] = [];
-  for (const [name, protection] of secureShapes) {
-    const shape = { protection, payloadBytes };
-    const rounds = await interleaved(relays, effort.rounds, (relay) =>
-      steadyLoad(relay, links, steadyCalls, effort.secondsPerRound, shape),
-    );
-    for (const relay of relays) {
-      const good = split(rounds.get(relay) ?? [], relay, notes);
-      const missing = good.reduce((sum, { result }) => sum + result.sent - result.delivered, 0);
-      rows.push([
-        name,
-        relay,
-        spread(
-          good.map((load) => load.coreNsPerPacket),
-          us,
-        ),
-        spread(
-          good.map((load) => load.processNsPerPacket),
-          us,
-        ),
-        String(missing),
-      ]);
-    }
-  }
-  return {
-    title: `${secureRate.toLocaleString("en")} packets/s with ${payloadBytes} bytes of payload over ${steadyCalls} calls`,
-    columns: ["media", "relay", "core us/packet", "process us/packet", "lost"],
-    rows,
-    notes,
-  };
-}
-
 export async function handshakeRate(
   relays: readonly RelayName[],
   links: LinkAddresses,
@@ -236,8 +186,9 @@ export async function lossFreeRate(
   for (const relay of relays) {
     const lab = await Lab.open(relay, links);
     try {
-      await lab.setup(steadyCalls);
-      rows.push([relay, `${((await highestLossFree(lab, effort, notes)) / 1000).toFixed(0)}`]);
+      const traffic = await lab.setup(steadyCalls);
+      const rate = await highestLossFree(lab, traffic, effort, notes);
+      rows.push([relay, `${(rate / 1000).toFixed(0)}`]);
     } finally {
       await lab.close();
     }
@@ -251,9 +202,9 @@ export async function lossFreeRate(
 }
 
 /** Climbs in short runs until something is lost, then steps down until three long runs lose nothing. */
-async function highestLossFree(lab: Lab, effort: Effort, notes: string[]): Promise<number> {
+async function highestLossFree(lab: Lab, traffic: Traffic, effort: Effort, notes: string[]): Promise<number> {
   const holds = async (rate: number, seconds: number): Promise<boolean> => {
-    const load = await lab.load(rate, seconds);
+    const load = await lab.load(traffic, rate, seconds);
     if (load.void !== undefined) notes.push(`${lab.relay.name} at ${rate}: ${load.void}`);
     return (
       load.void === undefined &&
