@@ -1,11 +1,11 @@
 /** TURN beside Debian's coturn: packets through channels and Send, allocations, and what each of them weighs. */
-import { type ChildProcess, execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { IpAddress } from "../src/core/address.ts";
-import { JsonChild, spawnPinned } from "./child.ts";
+import { JsonChild, Subject } from "./child.ts";
 import { busyMs, coreTime, processTimeMs, residentBytes } from "./cpu.ts";
 import { median } from "./lab.ts";
 import { benchNet } from "./net.ts";
@@ -17,7 +17,6 @@ export type TurnName = "rtpferry" | "rtpferry, no coalescing" | "coturn";
 const serverCore = 1;
 const loadCore = 0;
 const port = 3478;
-const readyTimeoutMs = 10_000;
 const ownIp = benchNet.partyIps[0] as IpAddress;
 const serverIp = benchNet.relayIp as IpAddress;
 const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
@@ -76,34 +75,16 @@ function commandOf(name: TurnName, folder: string): readonly string[] {
 
 async function startServer(name: TurnName): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), "rtpferry-bench-turn-"));
-  const child = spawnPinned(benchNet.relayNamespace, serverCore, commandOf(name, folder), "ignore");
-  const { pid } = child;
-  if (pid === undefined) throw new Error(`${name} did not start`);
-  const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
-  const start = performance.now();
-  for (let isListening = false; !isListening; ) {
-    if (child.exitCode !== null) throw new Error(`${name} ended at start with code ${child.exitCode}`);
-    isListening = existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/net/udp`, "utf8").includes(wanted);
-    if (performance.now() - start > readyTimeoutMs) throw new Error(`${name} does not listen`);
-    await pause(50);
-  }
+  const subject = new Subject(name, benchNet.relayNamespace, serverCore, commandOf(name, folder));
+  await subject.untilListening(port);
   await pause(500);
   return {
-    pid,
+    pid: subject.pid,
     stop: async () => {
-      await end(child);
+      await subject.stop();
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  child.kill("SIGTERM");
-  const killer = setTimeout(() => child.kill("SIGKILL"), 5_000);
-  await ended;
-  clearTimeout(killer);
 }
 
 function pause(ms: number): Promise<void> {

@@ -32,6 +32,8 @@ const eventfdFlags = 0x80000 | 0x800;
  * shares its core). As a limit of the worker's own it would yield to a `--max-semi-space-size` given to main.
  */
 const nurseryFlag = "--max-semi-space-size=1";
+/** It neither grows nor shrinks then, so no collection leaves memory to a helper thread to give back. */
+const nurserySteadyFlag = "--min-semi-space-size=1";
 
 /**
  * So small a nursery is collected by the thread itself. Helper threads want a core too: where main and worker share one, a
@@ -83,6 +85,7 @@ class EpollWorker implements WorkerLink {
   /** Resolves with the worker's first message, which it sends when its loop begins, or with its end. */
   async start(onWake: () => void, onFault: (message: string) => void): Promise<void> {
     setFlagsFromString(nurseryFlag);
+    setFlagsFromString(nurserySteadyFlag);
     for (const flag of collectorFlags) setFlagsFromString(flag);
     const thread = new Worker(workerFile, { workerData: this.#setup, name: "rtpferry-relay" });
     this.#thread = thread;
