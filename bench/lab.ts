@@ -29,7 +29,7 @@ export interface Load {
 /** 20 ms of G.711. */
 const voicePayloadBytes = 160;
 
-export interface MediaShape {
+interface MediaShape {
   readonly protection: Protection;
   readonly payloadBytes: number;
 }

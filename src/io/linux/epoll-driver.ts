@@ -29,11 +29,10 @@ const eventfdFlags = 0x80000 | 0x800;
 /**
  * Of a worker's heap, read by V8 when one is made, so main's stays as it is. Packets make no garbage and commands little:
  * the smallest nursery there is saves memory, and its collections are the shortest (1 ms instead of 2.6 in a worker that
- * shares its core). As a limit of the worker's own it would yield to a `--max-semi-space-size` given to main.
+ * shares its core). As a limit of the worker's own it would yield to a `--max-semi-space-size` given to main. It keeps its
+ * size, so no collection leaves memory to a helper thread to give back.
  */
-const nurseryFlag = "--max-semi-space-size=1";
-/** It neither grows nor shrinks then, so no collection leaves memory to a helper thread to give back. */
-const nurserySteadyFlag = "--min-semi-space-size=1";
+const nurseryFlags = ["--max-semi-space-size=1", "--min-semi-space-size=1"] as const;
 
 /**
  * So small a nursery is collected by the thread itself. Helper threads want a core too: where main and worker share one, a
@@ -84,9 +83,7 @@ class EpollWorker implements WorkerLink {
 
   /** Resolves with the worker's first message, which it sends when its loop begins, or with its end. */
   async start(onWake: () => void, onFault: (message: string) => void): Promise<void> {
-    setFlagsFromString(nurseryFlag);
-    setFlagsFromString(nurserySteadyFlag);
-    for (const flag of collectorFlags) setFlagsFromString(flag);
+    for (const flag of [...nurseryFlags, ...collectorFlags]) setFlagsFromString(flag);
     const thread = new Worker(workerFile, { workerData: this.#setup, name: "rtpferry-relay" });
     this.#thread = thread;
     thread.on("message", () => {
