@@ -129,8 +129,13 @@ function feedWatchdog(systemd: SystemdNotifier, daemon: RunningDaemon): NodeJS.T
   }, systemd.watchdogMs / 3);
 }
 
-/** Repeated signals are normal: of Ctrl-C under npm both the terminal and npm send one. */
+/**
+ * Repeated signals are normal: of Ctrl-C under npm both the terminal and npm send one. Node gives the signals back to
+ * the system while it takes itself down, some milliseconds before the process is gone, and a late one would then end a
+ * daemon that stopped cleanly as if it had been killed; leaving from the last event it has skips that taking down.
+ */
 function awaitSignal(): Promise<string> {
+  process.on("exit", (code) => process.exit(code));
   return new Promise((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => resolve(name));
   });
