@@ -29,6 +29,12 @@ const names = [
   ["SRTP_AES128_CM_SHA1_32", "AES_CM_128_HMAC_SHA1_32"],
 ] as const;
 
+/** One of each cipher that our own library context offers. */
+const ciphers = ["AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305", "AES128-CCM", "AES256-CCM"];
+const ciphersWithMac = ["AES128-SHA", "AES256-SHA", "AES128-SHA256", "AES256-SHA384"];
+/** Without P-256 a peer could not read our certificate (RFC 8422 section 5.1.1). */
+const groups = ["X25519:P-256", "P-256"];
+
 /** openssl exports 60 bytes whatever the profile; AEAD keys are of other sizes, and the first bytes are the same. */
 function sameMaterial(ours: string, theirs: string): void {
   const size = Math.min(ours.length, theirs.length);
@@ -72,6 +78,19 @@ suite("dtls with openssl s_client", (test) => {
   for (const [name, from] of otherPeers) {
     test(`server, a peer with a key of ${name}`, async () => {
       await serve({ isVouched: true, profiles: "SRTP_AES128_CM_SHA1_80", from });
+    });
+  }
+
+  for (const cipher of [...ciphers, ...ciphersWithMac]) {
+    test(`server, a peer with ${cipher} alone`, async () => {
+      const more = ["-cipher", `ECDHE-ECDSA-${cipher}:@SECLEVEL=0`];
+      await serve({ isVouched: true, profiles: "SRTP_AES128_CM_SHA1_80", more });
+    });
+  }
+
+  for (const group of groups) {
+    test(`server, a peer with ${group}`, async () => {
+      await serve({ isVouched: true, profiles: "SRTP_AES128_CM_SHA1_80", more: ["-groups", group] });
     });
   }
 
