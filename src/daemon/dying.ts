@@ -5,6 +5,7 @@
  * a daemon that relays half its calls is worse than one that systemd starts again.
  */
 import { writeSync } from "node:fs";
+import { stackOf } from "../core/thrown.ts";
 
 const standardError = 2;
 let isArmed = false;
@@ -23,8 +24,7 @@ export function dieOf(message: string): never {
 export function dieOnFaults(): void {
   if (isArmed) return;
   isArmed = true;
-  const die = (reason: unknown): never =>
-    dieOf(reason instanceof Error ? (reason.stack ?? reason.message) : String(reason));
+  const die = (reason: unknown): never => dieOf(stackOf(reason));
   process.on("uncaughtException", die);
   process.on("unhandledRejection", die);
 }

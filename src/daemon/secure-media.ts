@@ -9,6 +9,7 @@ import { Allowance } from "../core/allowance.ts";
 import { dtlsStrangersBurstMax, dtlsStrangersPerSecMax } from "../core/limits.ts";
 import type { Logger } from "../core/log.ts";
 import type { CertificateId } from "../core/plan/security.ts";
+import { messageOf } from "../core/thrown.ts";
 import type { Clock } from "../core/time.ts";
 import { IceAgent } from "../ice/agent.ts";
 import { systemDigests } from "../io/digests.ts";
@@ -94,6 +95,6 @@ async function openEngine(): Promise<DtlsEngineChoice> {
     const { openDtlsEngine } = await import("../io/linux/dtls-openssl.ts");
     return openDtlsEngine();
   } catch (error) {
-    return { engine: undefined, faults: [error instanceof Error ? error.message : String(error)] };
+    return { engine: undefined, faults: [messageOf(error)] };
   }
 }

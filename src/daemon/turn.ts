@@ -6,6 +6,7 @@ import type { Digests } from "../core/digests.ts";
 import type { Logger } from "../core/log.ts";
 import type { RelayEvent } from "../core/plan/plan.ts";
 import type { Random } from "../core/random.ts";
+import { messageOf } from "../core/thrown.ts";
 import type { Clock } from "../core/time.ts";
 import { openDigests } from "../io/digests.ts";
 import type { TurnOptions } from "../io/driver-options.ts";
@@ -64,7 +65,7 @@ interface Native {
 /** What needs more than node's own modules; without it the rest serves as before. */
 async function openNative({ config, log }: TurnParts): Promise<Native> {
   const warn = (what: string, error: unknown): void => {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     log.warn({ event: "config-warning" satisfies EventName, reason }, what);
   };
   let binder: TcpBinder | undefined;

@@ -1,5 +1,6 @@
 /** Chooses the relay's driver: epoll where it works, node:dgram elsewhere. */
 import { type Endpoint, type IpAddress, ipToWords } from "../core/address.ts";
+import { messageOf } from "../core/thrown.ts";
 import type { RelayDriver } from "../relay/driver.ts";
 import { encodeEndpoint } from "../relay/slot-settings.ts";
 import { DgramDriver } from "./dgram/dgram-driver.ts";
@@ -29,7 +30,7 @@ export async function openRelayDriver(
     const { EpollDriver } = await import("./linux/epoll-driver.ts");
     return { driver: new EpollDriver(options), fallbackReason: undefined };
   } catch (error) {
-    const fallbackReason = error instanceof Error ? error.message : String(error);
+    const fallbackReason = messageOf(error);
     return { driver: await DgramDriver.open(options), fallbackReason };
   }
 }

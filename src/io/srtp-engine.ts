@@ -2,6 +2,8 @@
  * Which engine does SRTP here: the fastest that passes the self test. An engine that cannot be loaded, or whose output
  * is wrong, is stepped down from; what is wrong with it belongs in the log.
  */
+
+import { messageOf } from "../core/thrown.ts";
 import { type SrtpEngine, scratchBytes } from "../srtp/engine.ts";
 import { findEngineFault } from "../srtp/self-test.ts";
 import { WasmEngine, wasmEngineBytes } from "../srtp/wasm-engine.ts";
@@ -64,7 +66,7 @@ export async function openSrtpEngine(
       if (fault === undefined) return { engine, faults };
       faults.push({ name: source.name, fault });
     } catch (error) {
-      faults.push({ name: source.name, fault: error instanceof Error ? error.message : String(error) });
+      faults.push({ name: source.name, fault: messageOf(error) });
     }
   }
   return { engine: undefined, faults };

@@ -1,9 +1,10 @@
 /** Why a control listener could not be opened, in one line for whoever starts the daemon. */
 import { formatListenSpec, type ListenSpec } from "../../core/listen-spec.ts";
+import { messageOf } from "../../core/thrown.ts";
 import { ListenError } from "../listen.ts";
 
 export function listenError(spec: ListenSpec, cause: unknown): ListenError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   return new ListenError("control listener", formatListenSpec(spec), errorCodeOf(cause) ?? reason);
 }
 

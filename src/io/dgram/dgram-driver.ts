@@ -5,6 +5,7 @@
 import type { RemoteInfo } from "node:dgram";
 import { ipToWords, parseIp } from "../../core/address.ts";
 import { jumboSizeBytesMax, packetHeadroomBytes, packetRoomBytes } from "../../core/limits.ts";
+import { stackOf } from "../../core/thrown.ts";
 import { Handover } from "../../handover/handover.ts";
 import type {
   BindRequest,
@@ -193,7 +194,7 @@ export class DgramDriver implements RelayDriver {
       step();
     } catch (error) {
       this.#isStopped = true;
-      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      const message = stackOf(error);
       this.#listener?.handleFault(0, message);
       this.#whenStopped();
     }

@@ -8,6 +8,7 @@
  * thread alone.
  */
 import koffi from "koffi";
+import { messageOf } from "../../core/thrown.ts";
 import { Arena } from "./arena.ts";
 import { registerCallback } from "./dtls-callbacks.ts";
 import { bindOpenSsl } from "./openssl.ts";
@@ -80,7 +81,7 @@ function makeCertificateLibrary(): CertificateLibrary {
     if (!hasKnownLayout) throw new Error(`structures of OpenSSL on ${process.arch} are not known`);
     return { library: new KeyProvider().makeLibrary(), fault: "" };
   } catch (error) {
-    return { library: openSslLibrary, fault: error instanceof Error ? error.message : String(error) };
+    return { library: openSslLibrary, fault: messageOf(error) };
   }
 }
 

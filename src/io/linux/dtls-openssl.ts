@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import koffi from "koffi";
 import { dtlsCertificatesSizeBytesMax, jumboSizeBytesMax } from "../../core/limits.ts";
 import type { FingerprintHash } from "../../core/plan/security.ts";
+import { messageOf } from "../../core/thrown.ts";
 import type {
   DtlsCertificate,
   DtlsConnection,
@@ -48,7 +49,7 @@ export function openDtlsEngine(): DtlsEngineChoice {
       if (fault === undefined) return { engine, faults };
       faults.push(fault);
     } catch (error) {
-      faults.push(error instanceof Error ? error.message : String(error));
+      faults.push(messageOf(error));
     }
   }
   return { engine: undefined, faults };

@@ -1,6 +1,7 @@
 /** Files with secrets: read at start and at each reload, never watched. */
 import { readFileSync, statSync } from "node:fs";
 import { createSecureContext } from "node:tls";
+import { messageOf } from "../../core/thrown.ts";
 import { meaningOf } from "../listen.ts";
 import type { Certificate } from "./stream-listener.ts";
 
@@ -54,7 +55,7 @@ export function readCertificate(
   try {
     createSecureContext(pem);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new SecretFileError("turn-cert", certPath, `it cannot be used with turn-key: ${why}`);
   }
   return { ...pem, isOpen: key.isOpen };
