@@ -233,10 +233,9 @@ export class Sender {
     return this.#sockets.send(egress, offset, sizeBytes);
   }
 
-  /** Protects the packet and sends it; a code of `sendCode`, or a reason above `refusal`. */
+  /** Protects the packet and sends it; a code of `sendCode`, or a reason above `refusal`. Without a key it is refused. */
   #sendSecure(egress: number, kind: number, offset: number, sizeBytes: number, arrivalMs: number): number {
     const protection = this.#protection;
-    if (!protection.canSend(egress)) return refusal + reason.noSendKey;
     let at = offset;
     if (this.#held.owns(offset)) {
       at = this.#held.outletOffset;
@@ -250,7 +249,6 @@ export class Sender {
   /** As it came; a code of `sendCode`, or a reason above `refusal`. */
   #sendSealed(egress: number, kind: number, offset: number, sizeBytes: number, arrivalMs: number): number {
     const protection = this.#protection;
-    if (!protection.canSend(egress)) return refusal + reason.noSendKey;
     if (protection.isOutdated(egress, arrivalMs)) return refusal + reason.heldDropped;
     const noted = protection.noteSealed(egress, kind & ~sealedFlag, offset, sizeBytes);
     if (noted < 0) return refusal + reasonOfCode(noted);
