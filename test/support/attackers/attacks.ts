@@ -1,7 +1,7 @@
 /** What an attacker sends, by what it knows. Every class does what the blind one does, and its own besides. */
 import { noPayloadType, packetKind } from "../../../src/handover/contract.ts";
 import type { Chance } from "../simulation/chance.ts";
-import { forgedContent, type Packet } from "./packets.ts";
+import { exactMs, forgedContent, type Packet } from "./packets.ts";
 import { beside, cellular, farParty, lairs, neighbours, type Place, plainPhone, wifi } from "./places.ts";
 import type { Victim } from "./victim.ts";
 
@@ -41,6 +41,7 @@ export const opKinds = [
 ] as const;
 type OpKind = (typeof opKinds)[number];
 
+const burstPaceMs = 0.125;
 const pacesMs = [20, 20, 5, 10, 1, 50, 60, 120] as const;
 const payloadTypes = [0, 0, 8, 13, 101, 96] as const;
 const controlTypes = [200, 201, 203, 204, 205] as const;
@@ -63,7 +64,7 @@ export class Attacker {
 
   attack(op: Op): void {
     const { endMs, attackedFromMs } = this.#victim;
-    const startMs = attackedFromMs + ((endMs - attackedFromMs) * op.start) / 1_000;
+    const startMs = exactMs(attackedFromMs + ((endMs - attackedFromMs) * op.start) / 1_000);
     const kind = opKinds[op.kind % opKinds.length] ?? "stream";
     switch (kind) {
       case "control":
@@ -82,7 +83,7 @@ export class Attacker {
   }
 
   #media(op: Op, startMs: number, kind: OpKind): void {
-    const paceMs = kind === "burst" ? 0.1 : (pacesMs[op.paceIndex % pacesMs.length] ?? 20);
+    const paceMs = kind === "burst" ? burstPaceMs : (pacesMs[op.paceIndex % pacesMs.length] ?? 20);
     const isSpray = kind === "spray" || kind === "flood" || (kind === "rotate" && op.twist % 2 === 0);
     const draft = newDraft();
     const say = isSpray ? this.#spray(op) : this.#stream(op, startMs);
@@ -200,11 +201,10 @@ export class Attacker {
   #spoofed(op: Op): Place {
     const chance = this.#chance;
     const network = op.twist % 2 === 0 ? chance.between(1, 0xdffff) : 0xcb_0071 + (op.twist % 3);
-    return {
-      owner: "nobody",
-      ip3: (network << 8) | chance.between(1, 254),
-      port: chance.between(1_024, 65_000),
-    };
+    const ip3 = (network << 8) | chance.between(1, 254);
+    // Who forges the phone's own address is of another class, and is promised less.
+    const isPhones = ip3 === wifi.ip3 || ip3 === cellular.ip3;
+    return { owner: "nobody", ip3: isPhones ? ip3 + 1 : ip3, port: chance.between(1_024, 65_000) };
   }
 
   #ssrc(known: Packet | undefined, op: Op): number {

@@ -118,7 +118,7 @@ export function compare(victim: Victim, calm: Books, attacked: Books): Harm {
 /** Even numbers are the other party's RTP, odd ones its RTCP. */
 export function downAtMs(number: number): number {
   const index = number >>> 1;
-  return number % 2 === 0 ? 7.31 + index * downEveryMs : 11.57 + index * downControlEveryMs;
+  return number % 2 === 0 ? 7.3125 + index * downEveryMs : 11.5625 + index * downControlEveryMs;
 }
 
 export function runCall(

@@ -3,14 +3,7 @@
  * SRTP as the relay does; what went where is counted exactly. Slots 0 and 1 face the victim, whose party hears what
  * they relay; `downstream` is what that party sends to the victim.
  */
-import {
-  heldAgeMsMax,
-  heldPacketsPerEgressMax,
-  heldPacketsPerStreamMax,
-  replayAgeMsMax,
-  replayBurstPacketsMax,
-  replayPacketsMax,
-} from "../../../src/core/limits.ts";
+import { heldAgeMsMax, heldPacketsPerStreamMax } from "../../../src/core/limits.ts";
 import {
   authResult,
   type HandoverSink,
@@ -25,16 +18,10 @@ import { Handover } from "../../../src/handover/handover.ts";
 import { candidate, slotWords } from "../../../src/handover/slot-table.ts";
 import { Books } from "./books.ts";
 import type { Coverage } from "./coverage.ts";
+import { Downlink, timerLagMs } from "./downlink.ts";
 import type { Packet } from "./packets.ts";
 import type { Stay } from "./victim.ts";
 
-interface Sent {
-  readonly number: number;
-  readonly atMs: number;
-}
-
-/** Timers are never early. A time that is the sum of two may be, by its last digit. */
-export const timerLagMs = 1 / 1_024;
 /** One policy for many calls, one after the other: its memory is what takes time to set up. */
 export class Stage {
   readonly policy: Handover;
@@ -94,12 +81,7 @@ export class Miniature implements HandoverSink, RelayUnderTest {
   readonly #parts: MiniatureParts;
   readonly #facts = new PacketFacts();
   readonly #held = new Map<number, { packet: Packet; atMs: number }[]>();
-  readonly #sent: [Sent[], Sent[]] = [[], []];
-  readonly #waiting: [Sent[], Sent[]] = [[], []];
-  /** When a replay that was asked for begins, undefined: none was; and what is left of the one under way. */
-  #replaySinceMs: number | undefined;
-  #replaying: number[] = [];
-  #replayDueMs = Number.POSITIVE_INFINITY;
+  readonly #down: Downlink;
   readonly #moved: number[] = [];
   readonly #opened = new Set<number>();
   readonly #newest = new Map<number, number>();
@@ -109,6 +91,7 @@ export class Miniature implements HandoverSink, RelayUnderTest {
     this.#parts = parts;
     this.books = new Books(parts.stays);
     this.policy = parts.stage.enter(this);
+    this.#down = new Downlink(this.policy, this.books);
     Object.assign(this.#facts, { ip0: 0, ip1: 0, ip2: 0xffff, sizeBytes: 172 });
   }
 
@@ -122,10 +105,11 @@ export class Miniature implements HandoverSink, RelayUnderTest {
     const { policy } = this;
     for (;;) {
       const dueMs = policy.nextDeadlineMs();
-      if (Math.min(dueMs, this.#replayDueMs) > untilMs) break;
-      if (this.#replayDueMs < dueMs) {
-        this.nowMs = Math.max(this.nowMs, this.#replayDueMs);
-        this.#replay(1);
+      const replayDueMs = this.#down.dueMs;
+      if (Math.min(dueMs, replayDueMs) > untilMs) break;
+      if (replayDueMs < dueMs) {
+        this.nowMs = Math.max(this.nowMs, replayDueMs);
+        this.#down.advance(this.nowMs);
         continue;
       }
       this.nowMs = Math.max(this.nowMs, dueMs + timerLagMs);
@@ -170,15 +154,7 @@ export class Miniature implements HandoverSink, RelayUnderTest {
   }
 
   sendDown(slot: 0 | 1, number: number): void {
-    const sent = { number, atMs: this.nowMs };
-    this.books.sentDown.push(number);
-    if (this.policy.targetWord(slot, 4) !== 0) {
-      this.#send(slot, sent);
-      return;
-    }
-    const waiting = this.#waiting[slot];
-    waiting.push(sent);
-    if (waiting.length > heldPacketsPerEgressMax) waiting.shift();
+    this.#down.take(slot, number, this.nowMs);
   }
 
   releaseHeld(slot: number, index: number, sinceMs = Number.NEGATIVE_INFINITY): void {
@@ -197,7 +173,7 @@ export class Miniature implements HandoverSink, RelayUnderTest {
 
   replay(slot: number, sinceMs: number): void {
     this.#parts.coverage.replays++;
-    if (slot === 0 && this.#replaying.length === 0) this.#replaySinceMs = sinceMs;
+    if (slot === 0) this.#down.ask(sinceMs);
   }
 
   digest(): number {
@@ -214,8 +190,7 @@ export class Miniature implements HandoverSink, RelayUnderTest {
   }
 
   note(_slot: number, kind: number, evidence: number, _source?: Int32Array, _at?: number): void {
-    // The source before has heard everything.
-    if (kind === handoverNote.rolledBack) this.#replaying = [];
+    if (kind === handoverNote.rolledBack) this.#down.rollBack();
     this.#parts.coverage.notes[kind]!++;
     this.#parts.coverage.evidences[evidence]!++;
   }
@@ -258,39 +233,9 @@ export class Miniature implements HandoverSink, RelayUnderTest {
 
   /** What the policy decided about targets and replays, once it has returned. */
   #settle(): void {
-    while (this.#moved.length > 0) {
-      const slot = this.#moved.pop() === 0 ? 0 : 1;
-      if (this.policy.targetWord(slot, 4) === 0) continue;
-      const waiting = this.#waiting[slot].splice(0);
-      for (const sent of waiting)
-        if (sent.atMs + heldAgeMsMax >= this.nowMs - timerLagMs) this.#send(slot, sent);
+    for (let slot = this.#moved.pop(); slot !== undefined; slot = this.#moved.pop()) {
+      this.#down.release(slot === 0 ? 0 : 1, this.nowMs);
     }
-    if (this.#replaySinceMs === undefined) return;
-    const fromMs = Math.floor(Math.max(this.#replaySinceMs, this.nowMs - replayAgeMsMax));
-    this.#replaySinceMs = undefined;
-    const again = this.#sent[0].filter((sent) => sent.atMs >= fromMs).slice(-replayPacketsMax);
-    this.#replaying = again.map((sent) => sent.number);
-    this.#replay(replayBurstPacketsMax);
-  }
-
-  /** The oldest so many of what is to be sent again. */
-  #replay(packets: number): void {
-    for (const number of this.#replaying.splice(0, packets)) this.#put(0, number);
-    this.#replayDueMs = this.#replaying.length > 0 ? this.nowMs + 1 : Number.POSITIVE_INFINITY;
-  }
-
-  #send(slot: 0 | 1, sent: Sent): void {
-    // What is owed goes before what is new.
-    if (slot === 0) this.#replay(replayPacketsMax);
-    const list = this.#sent[slot];
-    // The relay remembers whole milliseconds.
-    list.push({ number: sent.number, atMs: Math.floor(this.nowMs) });
-    if (list.length > replayPacketsMax) list.shift();
-    this.#put(slot, sent.number);
-  }
-
-  #put(slot: 0 | 1, number: number): void {
-    const to = { ip3: this.policy.targetWord(slot, 3), port: this.policy.targetWord(slot, 4) };
-    this.books.send(slot, number, to, this.nowMs);
+    this.#down.settle(this.nowMs);
   }
 }

@@ -1,8 +1,16 @@
 /** One datagram of a history, as far as the policy and the bookkeeping see it. */
 import type { Place } from "./places.ts";
 
+/**
+ * Times are multiples of 1/1,024 ms. Sums and differences of those are exact, so that a call comes to the same whenever it
+ * begins, also where a packet comes at the very moment of a deadline.
+ */
+export function exactMs(ms: number): number {
+  return Math.round(ms * 1_024) / 1_024;
+}
+
 export interface Packet {
-  /** When it reaches the relay. */
+  /** When it reaches the relay; see `exactMs`. */
   readonly atMs: number;
   /** 0: the RTP socket that faces the victim, 1: its RTCP socket. */
   readonly slot: number;

@@ -1,7 +1,7 @@
 /** What the phone under attack does: when it sends what from where, where it hears, and what its SDP says. */
 import { packetKind } from "../../../src/handover/contract.ts";
 import type { Chance } from "../simulation/chance.ts";
-import type { Packet } from "./packets.ts";
+import { exactMs, type Packet } from "./packets.ts";
 import { beside, cellular, inside, type Place, plainPhone, wifi } from "./places.ts";
 
 /** Where signalling says the phone is, and how much of it is usable. */
@@ -213,7 +213,7 @@ export class Victim {
   }
 
   #jitter(): number {
-    return this.#choices.jitterMs === 0 ? 0 : this.#chance.upTo(this.#choices.jitterMs);
+    return this.#choices.jitterMs === 0 ? 0 : exactMs(this.#chance.upTo(this.#choices.jitterMs));
   }
 }
 
