@@ -76,7 +76,8 @@ function checkHeard(victim: Victim, calm: Books): void {
   for (const number of calm.sentDown) {
     const atMs = downAtMs(number);
     if (number % 2 === 1 || calm.reached.has(number)) continue;
-    const next = heardAtMs.findIndex((each) => each > atMs);
+    // Of two at the same moment the other party's is played first.
+    const next = heardAtMs.findIndex((each) => each >= atMs);
     const cameMs = heardAtMs[next] ?? 0;
     const isNowhere = next >= 0 && (next === 0 || atMs < cameMs - replayedMs);
     const isHasty = next > 1 && cameMs - (heardAtMs[next - 1] ?? 0) < replayIntervalMs;
