@@ -41,9 +41,9 @@ export class Subject {
   async untilListening(port: number): Promise<void> {
     const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
     for (const start = performance.now(); performance.now() - start < readyTimeoutMs; ) {
-      const { exitCode } = this.#child;
-      if (exitCode !== null)
-        throw new Error(`${this.#name} ended at start with code ${exitCode}: ${this.#lastWords}`);
+      const { exitCode, signalCode } = this.#child;
+      if (exitCode !== null || signalCode !== null)
+        throw new Error(`${this.#name} ended at start with ${exitCode ?? signalCode}: ${this.#lastWords}`);
       if (
         existsSync(`/proc/${this.pid}`) &&
         readFileSync(`/proc/${this.pid}/net/udp`, "utf8").includes(wanted)
@@ -51,6 +51,7 @@ export class Subject {
         return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
+    await this.stop();
     throw new Error(`${this.#name} did not listen within ${readyTimeoutMs} ms`);
   }
 

@@ -56,6 +56,7 @@ export async function runServe(commandLine: CommandLine, startDaemon: StartDaemo
     const stopReloading = reloadOnSignal(commandLine, daemon, log);
     await run(daemon, log, signal);
     stopReloading();
+    leaveAtLastEvent();
     return exitCode.ok;
   } catch (error) {
     const line = operatorLine(error);
@@ -129,16 +130,20 @@ function feedWatchdog(systemd: SystemdNotifier, daemon: RunningDaemon): NodeJS.T
   }, systemd.watchdogMs / 3);
 }
 
-/**
- * Repeated signals are normal: of Ctrl-C under npm both the terminal and npm send one. Node gives the signals back to
- * the system while it takes itself down, some milliseconds before the process is gone, and a late one would then end a
- * daemon that stopped cleanly as if it had been killed; leaving from the last event it has skips that taking down.
- */
+/** Repeated signals are normal: of Ctrl-C under npm both the terminal and npm send one. */
 function awaitSignal(): Promise<string> {
-  process.on("exit", (code) => process.exit(code));
   return new Promise((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) process.on(name, () => resolve(name));
   });
+}
+
+/**
+ * Node gives the signals back to the system while it takes itself down, some milliseconds before the process is gone,
+ * and a late one would then end a daemon that stopped cleanly as if it had been killed; leaving from the last event it
+ * has skips that taking down. Not before it has stopped: node tells of a fault after that event.
+ */
+function leaveAtLastEvent(): void {
+  process.once("exit", (code) => process.exit(code));
 }
 
 /** One line for what the machine refused; undefined for a fault of ours, which keeps its stack. */

@@ -50,7 +50,7 @@ export async function openSecureMedia(
   if (faults.length > 0) {
     log.info(
       { reason: faults.join("; ") },
-      "DTLS handshakes cost a tenth more: OpenSSL tries every format of keys",
+      "DTLS handshakes may cost more: they use OpenSSL's own library context",
     );
   }
   const nowMs = clock.monotonicMs();

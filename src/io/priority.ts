@@ -15,10 +15,14 @@ const highest = -20;
  * Lowering the others would take no right, and starve them on a machine that other programs saturate.
  */
 export function comeFirst(): void {
-  const before = getPriority(0);
+  rise(getPriority(0), (priority) => setPriority(0, priority));
+}
+
+/** `set` throws at what is not allowed. */
+export function rise(before: number, set: (priority: number) => void): void {
   for (let priority = Math.max(before - stepsMax, highest); priority < before; priority++) {
     try {
-      setPriority(0, priority);
+      set(priority);
       return;
     } catch {
       // Not so far; the limit may allow a part of it.

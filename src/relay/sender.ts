@@ -233,7 +233,7 @@ export class Sender {
     return this.#sockets.send(egress, offset, sizeBytes);
   }
 
-  /** Protects the packet and sends it; a code of `sendCode`, or a reason above `refusal`. Without a key it is refused. */
+  /** Protects the packet and sends it; a code of `sendCode`, or a reason above `refusal`. The slot is ready (`#isReady`). */
   #sendSecure(egress: number, kind: number, offset: number, sizeBytes: number, arrivalMs: number): number {
     const protection = this.#protection;
     let at = offset;

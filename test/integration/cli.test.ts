@@ -8,6 +8,7 @@ import { compiled } from "../support/repository.ts";
 import { suite } from "../support/suite.ts";
 
 const program = compiled("test/integration/support/stub-program.ts");
+const faultyProgram = compiled("test/integration/support/faulty-program.ts");
 
 interface Ended {
   readonly code: number | null;
@@ -22,8 +23,12 @@ interface Running {
   said(text: string): Promise<void>;
 }
 
-function start(words: readonly string[], environment: Record<string, string> = {}): Running {
-  const child = spawn(process.execPath, [program, ...words], {
+function start(
+  words: readonly string[],
+  environment: Record<string, string> = {},
+  file: string = program,
+): Running {
+  const child = spawn(process.execPath, [file, ...words], {
     env: environment,
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -182,6 +187,12 @@ suite("cli", (test) => {
       }
     }),
   );
+
+  test("a fault of ours at start is told with its stack", async () => {
+    const { code, err } = await start(["serve", "--ctl", "none"], {}, faultyProgram).ended;
+    assert.equal(code, 1);
+    assert.match(err, /TypeError: nobody thought of this\n\s+at /);
+  });
 
   test(
     "a second daemon does not take the pidfile or the socket of a living one; those of a dead one are taken over",

@@ -32,6 +32,7 @@ const names = [
 /** One of each cipher that our own library context offers. */
 const ciphers = ["AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305", "AES128-CCM", "AES256-CCM"];
 const ciphersWithMac = ["AES128-SHA", "AES256-SHA", "AES128-SHA256", "AES256-SHA384"];
+const ciphersOfRsa = ["AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305", ...ciphersWithMac];
 /** Without P-256 a peer could not read our certificate (RFC 8422 section 5.1.1). */
 const groups = ["X25519:P-256", "P-256"];
 
@@ -161,6 +162,10 @@ suite("dtls with openssl s_server", (test) => {
     // Of the others openssl's own client gets no answer from its server either.
     [", with a P-384 certificate", p384Peer, []],
     [", flights in many datagrams", peer, ["-mtu", "256"]],
+    ...ciphersOfRsa.map(
+      (cipher) =>
+        [`, a peer with RSA and ${cipher} alone`, rsaPeer, ["-cipher", `ECDHE-RSA-${cipher}`]] as const,
+    ),
   ] as const) {
     test(`client${title}`, async () => {
       const us = await UdpParty.open({ isVouched: true });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { getPriority } from "node:os";
+import { rise } from "../../src/io/priority.ts";
 import { suite } from "../support/suite.ts";
 import { DaemonProcess } from "./support/daemon.ts";
 
@@ -43,6 +44,25 @@ suite("priorities of threads", (test) => {
       assert.deepEqual([...new Set(await stepsOf("epoll", without))], [0]);
     });
   }
+
+  test("it rises as far as it is let, at most by ten", () => {
+    for (const [before, allowed, reached] of [
+      [0, -20, -10],
+      [0, -5, -5],
+      [0, 0, 0],
+      [0, 3, 0],
+      [15, 10, 10],
+      [-15, -20, -20],
+      [-20, -20, -20],
+    ] as const) {
+      let now: number = before;
+      rise(before, (priority) => {
+        if (priority < allowed) throw new Error("EACCES");
+        now = priority;
+      });
+      assert.equal(now, reached);
+    }
+  });
 
   test("dgram has no thread for media", async () => {
     assert.deepEqual([...new Set(await stepsOf("dgram"))], [0]);

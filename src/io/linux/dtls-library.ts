@@ -4,8 +4,8 @@
  * sixth of a handshake. With five and seventy it takes 0.05 ms.
  *
  * All algorithms are the default provider's. A provider of ours passes them on and leaves some out (provider-base(7)).
- * OpenSSL asks it by callbacks into JavaScript, three times for each certificate of a peer, so the context serves main's
- * thread alone.
+ * OpenSSL asks it by callbacks into JavaScript, some forty times for each SSL_CTX and up to three times for each certificate
+ * of a peer, so the context serves main's thread alone.
  */
 import koffi from "koffi";
 import { messageOf } from "../../core/thrown.ts";
@@ -42,10 +42,10 @@ const choices: ReadonlyMap<number, Choice> = new Map([
   [
     operation.cipher,
     {
-      // Those of the cipher suites, and the one of the random generator.
+      // Those of the cipher suites. The random generator takes its own from the default provider's context.
       names: [
         ...["AES-128-GCM", "AES-256-GCM", "ChaCha20-Poly1305", "AES-128-CCM", "AES-256-CCM"],
-        ...["AES-128-CBC", "AES-256-CBC", "AES-256-CTR"],
+        ...["AES-128-CBC", "AES-256-CBC"],
       ],
       properties: /^/,
     },
@@ -149,7 +149,7 @@ class KeyProvider {
       missing.delete(name);
       to += algorithm.bytes;
     }
-    if (missing.size > 0) throw new Error(`OpenSSL names its algorithms otherwise: ${[...missing].join()}`);
+    if (missing.size > 0) throw new Error(`OpenSSL lacks, or names otherwise, ${[...missing].join()}`);
     return address + start;
   }
 

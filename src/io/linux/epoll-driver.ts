@@ -29,14 +29,14 @@ const eventfdFlags = 0x80000 | 0x800;
 /**
  * Of a worker's heap, read by V8 when one is made, so main's stays as it is. Packets make no garbage and commands little:
  * the smallest nursery there is saves memory, and its collections are the shortest (1 ms instead of 2.6 in a worker that
- * shares its core). As a limit of the worker's own it would yield to a `--max-semi-space-size` given to main. It keeps its
- * size, so no collection leaves memory to a helper thread to give back.
+ * shares its core). As a limit of the worker's own it would yield to a `--max-semi-space-size` given to main. With Node 20
+ * and 22 it keeps its size, so no collection leaves memory to a helper thread to give back.
  */
 const nurseryFlags = ["--max-semi-space-size=1", "--min-semi-space-size=1"] as const;
 
 /**
  * So small a nursery is collected by the thread itself. Helper threads want a core too: where main and worker share one, a
- * collection that wakes them or waits for them took up to 13 ms, and takes 0.2 to 0.7 ms without. Of the whole process, as
+ * collection that wakes them or waits for them took up to 13 ms, and takes 0.3 to 0.8 ms without. Of the whole process, as
  * V8 has it.
  */
 const collectorFlags = ["--no-parallel-scavenge", "--no-concurrent-array-buffer-sweeping"] as const;
