@@ -165,11 +165,16 @@ function placeToTell(
   const isBundleOnly = isOffer && toListener.bundle?.isOnly === true && options.bundle.has("strict");
   const secrecy = secrecyToTell(carrier, { isOffer, options, tools });
   const ice = iceToTell(carrier, summary, { isOffer, options, ip, rtpPort, isMuxed });
-  const keepsPlace = ice?.kind === "passed" && options.ice === "force-relay" && summary.ip !== undefined;
-  const local = keepsPlace
-    ? { ip: summary.ip, rtpPort: summary.port, rtcpPort: summary.remoteRtcp?.port ?? summary.port }
-    : { ip, rtpPort, rtcpPort };
-  return { rtcpMux, secrecy, isBundleOnly, ice, local };
+  const keepsPlace = ice?.kind === "passed" && options.ice === "force-relay";
+  const kept = keepsPlace ? keptPlace(summary) : undefined;
+  return { rtcpMux, secrecy, isBundleOnly, ice, local: kept ?? { ip, rtpPort, rtcpPort } };
+}
+
+/** As the other party has it; undefined where it has none. */
+function keptPlace({ ip, port, remoteRtcp }: MediaSummary): LocalMedia | undefined {
+  if (ip === undefined) return undefined;
+  const rtcp = remoteRtcp ?? { ip, port };
+  return { ip, rtpPort: port, rtcpPort: rtcp.port, rtcpIp: rtcp.ip };
 }
 
 /** Whose transport is shown: that of the bundle's carrier. An answer settles the bundles that its listener offered. */

@@ -54,6 +54,8 @@ export interface LocalMedia {
   readonly rtpPort: number;
   /** What a=rtcp names: the RTP port once rtcp-mux is settled. */
   readonly rtcpPort: number;
+  /** Where RTCP has an address of its own (RFC 3605 section 2.1). */
+  readonly rtcpIp?: IpAddress;
 }
 
 /** What holds for all sections of a body. */
@@ -174,7 +176,9 @@ function printFeedbackForAll(lines: readonly SdpLine[], edits: AttributeEdits | 
 function printRtcp(draft: MediaDraft, local: LocalMedia, edits: AttributeEdits | undefined): string {
   let text = "";
   if (draft.rtcpAttribute !== "none") {
-    const place = draft.rtcpAttribute === "full" ? ` ${printConnection(local.ip)}` : "";
+    const rtcpIp = local.rtcpIp ?? local.ip;
+    const isOwnPlace = draft.rtcpAttribute === "full" || rtcpIp !== local.ip;
+    const place = isOwnPlace ? ` ${printConnection(rtcpIp)}` : "";
     text += printAttribute(edits, `rtcp:${local.rtcpPort}${place}`);
   }
   return text + printMux(draft, local, edits);

@@ -403,6 +403,18 @@ suite("call: passthrough", (test) => {
     assert.equal(lab.settingsOf(portIn(lab.body(last))).security.kind, "none");
   });
 
+  test("force-relay leaves the offerer's place of RTCP in a=rtcp", () => {
+    for (const [said, told] of [
+      ["a=rtcp:5001 IN IP4 203.0.113.9", "a=rtcp:5001 IN IP4 203.0.113.9"],
+      ["a=rtcp:5001 IN IP4 203.0.113.5", "a=rtcp:5001"],
+      ["a=rtcp:5001", "a=rtcp:5001"],
+    ] as const) {
+      const offered = alice().replace("a=ice-ufrag", `${said}\r\na=ice-ufrag`);
+      const text = new Lab().body(offer({ sdp: offered, options: { ice: "force-relay" } }));
+      assert.equal(/^a=rtcp:.*$/m.exec(text)?.[0].trimEnd(), told);
+    }
+  });
+
   test("force-relay leaves the offerer's place in c= and m=", () => {
     const text = new Lab().body(offer({ sdp: alice(), options: { ice: "force-relay" } }));
     assert.match(text, /^m=audio 4000 /m);
