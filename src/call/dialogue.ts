@@ -206,6 +206,11 @@ function answerLine(
   if (summary === undefined || from === undefined || to === undefined) {
     return { listenerIndex: index, speakerIndex: undefined, isMuxSettled: false };
   }
+  if (from.kind !== to.kind || from.transport !== to.transport) {
+    // Not an answer to this m-line (RFC 3264 section 6): it is none at all.
+    silence(from);
+    return { listenerIndex: index, speakerIndex: undefined, isMuxSettled: false };
+  }
   if (from.isActive && from.transport === "rtp") muxAnswer(from, to, summary.rtcpMux);
   if (from.isActive && to.isActive && !answerSecurity({ from, to, summary }, options, tools)) silence(from);
   return { listenerIndex: index, speakerIndex: summary.index, isMuxSettled: to.rtcpMux };

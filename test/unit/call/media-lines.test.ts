@@ -67,6 +67,25 @@ suite("call: m-lines", (test) => {
     assert.equal(ports[1], 0);
   });
 
+  test("an answer of another kind or transport is none to its m-line", () => {
+    for (const [offered, answered] of [
+      ["m=audio 4002 RTP/AVP 8", "m=image 5002 udptl t38"],
+      ["m=image 4002 udptl t38", "m=audio 5002 RTP/AVP 8"],
+      ["m=audio 4002 RTP/AVP 8", "m=video 5002 RTP/AVP 8"],
+      ["m=audio 4002 RTP/AVP 8", "m=audio 5002 udptl 8"],
+      ["m=audio 4002 RTP/AVP 8", "m=video 0 RTP/AVP 8"],
+    ] as const) {
+      const lab = new Lab();
+      lab.body(offer({ sdp: sdp({ media: ["m=audio 4000 RTP/AVP 0", offered] }) }));
+      const bobs = sdp({ ip: "203.0.113.6", media: ["m=audio 5000 RTP/AVP 0", answered] });
+      const told = lab.body(answer({ sdp: bobs }));
+      const [first, second] = told.match(/^m=.*(?=\r$)/gm) ?? [];
+      assert.match(first ?? "", /^m=audio [1-9]\d* RTP\/AVP 0$/);
+      assert.equal(second, offered.replace("4002", "0"));
+      assert.equal(lab.relay.open.size, 2);
+    }
+  });
+
   test("an answer with more m-lines than were offered loses them", () => {
     const lab = new Lab();
     lab.body(offer({ sdp: sdp({ media: ["m=audio 4000 RTP/AVP 0"] }) }));
