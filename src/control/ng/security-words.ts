@@ -114,7 +114,7 @@ export const sdesWords = new WordTable<Word>([
   suiteWord("order:A;B", "offer these suites first, in this order"),
   suiteWord("offerer_pref:A;B", "take the first of these the offerer has"),
   sdesWord("nonew", "addsNone", "add no suites to those the offerer has"),
-  sdesWord("static", "isStatic", "suite and keys stay as they were negotiated"),
+  sdesWord("static", "isStatic", "the suite and our keys stay as they were negotiated"),
   sdesWord("prefer|priority", "isPreferred", "accept SDES where DTLS is offered as well"),
   sdesWord("lifetime", "showsLifetime", "crypto lines name a lifetime"),
   accepted("pad", "always so"),
