@@ -27,31 +27,32 @@ const algorithm = { properties: 8, bytes: 32 } as const;
 const hasKnownLayout = process.arch === "x64" || process.arch === "arm64";
 const textBytesMax = 16;
 
+/** Of the cipher suites. The random generator takes its own from the default provider's context. */
+const ciphers = [
+  "AES-128-GCM",
+  "AES-256-GCM",
+  "ChaCha20-Poly1305",
+  "AES-128-CCM",
+  "AES-256-CCM",
+  "AES-128-CBC",
+  "AES-256-CBC",
+];
 /** Keys that sign in TLS 1.2 (RFC 8422 section 5.10, RFC 5246 section 7.4.1.4.1). */
 const signingKeys = ["EC", "RSA", "RSA-PSS", "ED25519", "ED448"];
+/** That of the key exchange, and that of a MAC of its own, as with CBC. */
+const otherKeys = ["X25519", "HMAC"];
 
 interface Choice {
   /** All have to be there. */
   readonly names: readonly string[];
-  /** Of those that have one of these names: what their properties say. */
-  readonly properties: RegExp;
+  /** What the properties of those say that are taken; undefined: all are. */
+  readonly properties?: RegExp;
 }
 
 /** The operations of which ours offers a part. */
-const choices: ReadonlyMap<number, Choice> = new Map([
-  [
-    operation.cipher,
-    {
-      // Those of the cipher suites. The random generator takes its own from the default provider's context.
-      names: [
-        ...["AES-128-GCM", "AES-256-GCM", "ChaCha20-Poly1305", "AES-128-CCM", "AES-256-CCM"],
-        ...["AES-128-CBC", "AES-256-CBC"],
-      ],
-      properties: /^/,
-    },
-  ],
-  // Beside those of certificates: that of the key exchange, and that of a MAC of its own, as with CBC.
-  [operation.keyManagement, { names: [...signingKeys, "X25519", "HMAC"], properties: /^/ }],
+const choices: ReadonlyMap<number, Choice> = new Map<number, Choice>([
+  [operation.cipher, { names: ciphers }],
+  [operation.keyManagement, { names: [...signingKeys, ...otherKeys] }],
   [
     operation.decoder,
     { names: signingKeys, properties: /\binput=der\b.*\bstructure=SubjectPublicKeyInfo\b/ },
@@ -142,7 +143,8 @@ class KeyProvider {
     let to = start;
     for (let at = table; at !== 0 && wordAt(at) !== 0n && to < end; at += algorithm.bytes) {
       const [name = ""] = textFrom(at).split(":");
-      if (!names.includes(name) || !properties.test(textFrom(at + algorithm.properties))) continue;
+      const isTaken = properties?.test(textFrom(at + algorithm.properties)) ?? true;
+      if (!names.includes(name) || !isTaken) continue;
       for (let byte = 0; byte < algorithm.bytes; byte += 8) {
         view.setBigUint64(to + byte, wordAt(at + byte), true);
       }
