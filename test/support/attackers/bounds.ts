@@ -108,7 +108,7 @@ const plain: Rows = {
   moving: {
     "knows-ssrc": all("absent"),
     "knows-ssrc-and-sequence": all("absent"),
-    "on-path-copier": all("absent"),
+    "on-path-copier": { ...all("absent"), injected: "ahead" },
     "other-party": all("absent"),
     "same-nat": all("moved"),
     "spoofs-source": { ...spoofed, lost: "absent" },
