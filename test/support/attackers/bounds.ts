@@ -128,7 +128,7 @@ const strict: Rows = {
 
 /** The relay has the keys. What cannot be verified is never relayed. */
 const srtp: Rows = {
-  early: { "on-path-copier": tapped, "same-nat": nearest },
+  early: { "on-path-copier": tapped, "same-nat": misled },
   "not-yet-speaking": {
     "on-path-copier": tapped,
     "same-nat": misled,
