@@ -28,6 +28,7 @@ export class Simulation {
   readonly station: Station;
   readonly proxies: readonly (NgProxy | RtpproxyProxy | RtpproxyStreamProxy)[];
   readonly #weather: Weather;
+  #garbageCount = 0;
 
   constructor({ seed, weather, options, portMax, stepsPerCheck = 1 }: SimulationParts) {
     this.chance = new Chance(seed);
@@ -98,18 +99,15 @@ export class Simulation {
 
   #garbage(): void {
     const { chance, station } = this;
-    const client = { endpoint: endpointOf(8), deliver: () => undefined };
+    // A cookie may come again with other bytes behind it; each is told apart by where it came from.
+    const port = (this.#garbageCount++ % 65_535) + 1;
+    const client = { endpoint: { ...endpointOf(8), port }, deliver: () => undefined };
     const text = chance.pick(["", "x", "g1 d7:command5:offere", "g2 {", "g3 U", "g4 D x", "\0\0\0\0", " "]);
     const noise = chance.bytes(chance.below(64));
     const bytes = Buffer.concat([Buffer.from(text, "latin1"), noise]);
-    if (chance.happens(0.5)) station.ngDatagram(bytes, { ...client, endpoint: uniqueEndpoint(chance) });
-    else station.rtpproxyDatagram(bytes, { ...client, endpoint: uniqueEndpoint(chance) });
+    if (chance.happens(0.5)) station.ngDatagram(bytes, client);
+    else station.rtpproxyDatagram(bytes, client);
   }
-}
-
-/** Garbage may repeat a cookie with other bytes behind it; it is told apart by where it came from. */
-function uniqueEndpoint(chance: Chance): Endpoint {
-  return { ip: "192.0.2.8" as IpAddress, port: chance.between(1, 65_535) };
 }
 
 /** A run as the normal tests have it. */
