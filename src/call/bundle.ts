@@ -3,22 +3,13 @@
  * carrier's; a party that does not has one for each. Every m-line keeps a pair of its own, so that either can come.
  */
 import { mediaPerCallMax } from "../core/limits.ts";
-import { transportProtocol } from "../sdp/protocol.ts";
 import type { SessionSummary } from "../sdp/summary.ts";
 import { membersOf } from "./bundled-summary.ts";
+import { alone, carrierFirst, keepTransports, offeredGroups } from "./carrier.ts";
 import { counterpartIndex } from "./counterpart.ts";
 import type { MediaOptions } from "./requests.ts";
 import type { BundleSide } from "./security-state.ts";
 import type { LegState, MediaState } from "./state.ts";
-
-const alone: BundleSide = {
-  carrier: undefined,
-  offered: [],
-  isOwn: false,
-  isOnly: false,
-  midExtension: undefined,
-  ssrcs: [],
-};
 
 /** The offerer's groups. What was settled before goes on until the answer. */
 export function hearOfferedBundles(leg: LegState, summary: SessionSummary, options: MediaOptions): void {
@@ -77,33 +68,6 @@ export function isBundled(media: MediaState | undefined): boolean {
   return media?.bundle !== undefined && media.bundle.offered.length > 0;
 }
 
-/**
- * Bundles whose carrier leaves go on with its transport under their next m-line: to the party each is the same bundle
- * still, with the same ICE and DTLS.
- */
-export function keepTransports(leg: LegState, stays: (index: number) => boolean): void {
-  for (const [index, media] of leg.media.entries()) {
-    if (media.bundle?.carrier !== index || stays(index)) continue;
-    const heirAt = leg.media.findIndex((other, at) => other.bundle?.carrier === index && stays(at));
-    const heir = leg.media[heirAt];
-    if (heir === undefined || media.pair === undefined) continue;
-    [media.pair, heir.pair] = [heir.pair, media.pair];
-    [media.ice, heir.ice] = [heir.ice, media.ice];
-    [media.security, heir.security] = [heir.security, media.security];
-    for (const other of leg.media) {
-      if (other.bundle?.carrier === index) other.bundle = { ...other.bundle, carrier: heirAt };
-    }
-  }
-}
-
-/** Whoever has a carrier that turned out to be unusable stands alone. */
-export function leaveCarriers(leg: LegState, stays: (index: number) => boolean): void {
-  for (const media of leg.media) {
-    const carrier = media.bundle?.carrier;
-    if (carrier !== undefined && !stays(carrier)) media.bundle = undefined;
-  }
-}
-
 /** Our answer to the offerer's groups: who of each is there after all; the one that carried before does so still. */
 export function settleOfferedBundles(leg: LegState, isAnswered: (index: number) => boolean): void {
   if (leg.media.every(({ bundle }) => bundle?.isOwn !== true)) return;
@@ -120,15 +84,6 @@ export function settleOfferedBundles(leg: LegState, isAnswered: (index: number) 
   takeCarriers(leg, carriers, true);
 }
 
-/** The groups that were offered last, by this party (`isOwn`) or to it. */
-export function offeredGroups(leg: LegState, isOwn: boolean): ReadonlySet<readonly number[]> {
-  const groups = new Set<readonly number[]>();
-  for (const { bundle } of leg.media) {
-    if (bundle?.isOwn === isOwn && bundle.offered.length > 0) groups.add(bundle.offered);
-  }
-  return groups;
-}
-
 /** Carriers are these from now on; whoever has none stands alone. */
 function takeCarriers(leg: LegState, carriers: ReadonlyMap<number, number>, isOwn: boolean): void {
   for (const [index, media] of leg.media.entries()) {
@@ -136,12 +91,6 @@ function takeCarriers(leg: LegState, carriers: ReadonlyMap<number, number>, isOw
     const carrier = carriers.get(index);
     media.bundle = carrier === undefined ? undefined : { ...media.bundle, carrier };
   }
-}
-
-/** The m-line that carries them now stands first. */
-export function carrierFirst(leg: LegState, members: readonly number[]): readonly number[] {
-  const carrier = members.find((index) => leg.media[index]?.bundle?.carrier === index);
-  return carrier === undefined ? members : [carrier, ...members.filter((index) => index !== carrier)];
 }
 
 export interface BundleOffer {
@@ -233,23 +182,6 @@ export function hearAnsweredBundles(leg: LegState, summary: SessionSummary): voi
     carriers.set(shared, shared);
   }
   takeCarriers(leg, carriers, false);
-}
-
-/** The m-line whose transport serves this one: its own, or that of one that carries itself as well. */
-export function carrierIndex(leg: LegState, index: number): number {
-  const at = leg.media[index]?.bundle?.carrier;
-  if (at === undefined || at === index) return index;
-  const [media, carrier] = [leg.media[index], leg.media[at]];
-  const carries = carrier?.bundle?.carrier === at && isSecure(carrier) === isSecure(media);
-  return carries ? at : index;
-}
-
-function isSecure(media: MediaState | undefined): boolean {
-  return transportProtocol(media?.protocol ?? "").isSecure;
-}
-
-export function carrierOf(leg: LegState, index: number): MediaState | undefined {
-  return leg.media[carrierIndex(leg, index)];
 }
 
 /** Who is told of a bundle, by whom. */

@@ -11,11 +11,10 @@ import {
   hearOfferedBundles,
   isBundled,
   isNamed,
-  keepTransports,
-  leaveCarriers,
   offerBundle,
   settleOfferedBundles,
 } from "./bundle.ts";
+import { keepTransports, leaveCarriers } from "./carrier.ts";
 import { composeSdp, type Line } from "./compose.ts";
 import { counterpartIndex } from "./counterpart.ts";
 import { hearSdp, isCarried, silence } from "./hear.ts";

@@ -1,7 +1,7 @@
 /** What is told about a call to whoever asks. */
 import type { PairId } from "../core/plan/plan.ts";
 import type { MonotonicMs } from "../core/time.ts";
-import { carrierIndex, carrierOf } from "./bundle.ts";
+import { carrierIndex, carrierOf } from "./carrier.ts";
 import { legByTag } from "./leg.ts";
 import type {
   CallReport,

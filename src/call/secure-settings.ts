@@ -6,7 +6,7 @@ import {
   type PairSecurity,
 } from "../core/plan/security.ts";
 import { transportProtocol } from "../sdp/protocol.ts";
-import { carrierIndex } from "./bundle.ts";
+import { carrierIndex } from "./carrier.ts";
 import { iceSettings } from "./ice-side.ts";
 import type { SecurityState } from "./security-state.ts";
 import type { LegState, MediaState } from "./state.ts";

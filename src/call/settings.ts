@@ -9,7 +9,7 @@ import {
 import type { PairId, PairSettings, PayloadClock, SourceHint } from "../core/plan/plan.ts";
 import type { IceSettings } from "../core/plan/security.ts";
 import type { AddressJudge } from "./address-judge.ts";
-import { carrierIndex } from "./bundle.ts";
+import { carrierIndex } from "./carrier.ts";
 import { counterpartIndex } from "./counterpart.ts";
 import { transportSettings } from "./secure-settings.ts";
 import { activePeer, type CallState, type LegState, type MediaState, type PairState } from "./state.ts";

@@ -1,6 +1,6 @@
 /** ICE candidates that follow an offer or an answer (RFC 8840), in bodies of their own. */
 import { parseFragment } from "../sdp/fragment.ts";
-import { carrierOf } from "./bundle.ts";
+import { carrierOf } from "./carrier.ts";
 import { addCandidates } from "./ice-side.ts";
 import { legByBranch, legByTag } from "./leg.ts";
 import type { AnswerRequest, CallRefusal, OfferRequest } from "./requests.ts";
