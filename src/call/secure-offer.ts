@@ -8,7 +8,7 @@ import { counterpartIndex } from "./counterpart.ts";
 import { type CertificateSource, dtlsWordsOf, newDtls } from "./dtls-role.ts";
 import { isCarried } from "./hear.ts";
 import { hearIceOffer, newIce, restartIce } from "./ice-side.ts";
-import { passesThrough } from "./passthrough.ts";
+import { type ProposedMedia, passesThrough } from "./passthrough.ts";
 import type { CallRefusal, MediaOptions } from "./requests.ts";
 import { newSecurity, type SecurityState } from "./security-state.ts";
 import { hearSdesOffer, keepLatestKey, newSdes } from "./srtp-answer.ts";
@@ -20,15 +20,6 @@ export interface SecurityTools {
   readonly random: Random;
   /** Undefined where this process has no DTLS. */
   readonly certificates: CertificateSource | undefined;
-}
-
-/** An m-line of an offer before it is heard. */
-export interface ProposedMedia {
-  /** Of the party that is offered to; undefined: it has no such m-line yet. */
-  readonly to: MediaState | undefined;
-  readonly summary: MediaSummary;
-  /** Of that party: one that is new to it is offered like this one. */
-  readonly sibling: MediaState | undefined;
 }
 
 export interface OfferedMedia extends ProposedMedia {
@@ -80,7 +71,7 @@ export function checkOffer(
   { certificates }: SecurityTools,
 ): Result<undefined, CallRefusal> {
   const { to, summary } = offered;
-  if (summary.protocol.transport !== "rtp" || passesThrough(to, summary, options)) return ok(undefined);
+  if (summary.protocol.transport !== "rtp" || passesThrough(offered, options)) return ok(undefined);
   const needsDtls = summary.fingerprints.length > 0 && summary.crypto.length === 0;
   if (summary.protocol.isSecure && needsDtls && certificates === undefined) {
     return refused("unsupported-protocol");
@@ -115,7 +106,7 @@ function isConcerned({ from, to, summary, sibling }: OfferedMedia, options: Medi
 /** Both ends are up to date with the offer but for `to.protocol`'s keys and ICE. */
 export function offerSecurity(media: OfferedMedia, options: MediaOptions, tools: SecurityTools): void {
   if (!isConcerned(media, options)) return;
-  const passes = passesThrough(media.to, media.summary, options);
+  const passes = passesThrough(media, options);
   if (media.summary.protocol.transport === "rtp") {
     hearKeys(media, passes, options, tools);
     tellKeys(media, passes, options, tools);
