@@ -7,22 +7,31 @@ import type { SessionSummary } from "../sdp/summary.ts";
 import { membersOf } from "./bundled-summary.ts";
 import { alone, carrierFirst, keepTransports, offeredGroups } from "./carrier.ts";
 import { counterpartIndex } from "./counterpart.ts";
+import { passedCarriers } from "./passed-bundle.ts";
 import type { MediaOptions } from "./requests.ts";
 import type { BundleSide } from "./security-state.ts";
 import type { LegState, MediaState } from "./state.ts";
 
+/** How an offer's groups are to be taken. */
+export interface BundleHearing {
+  /** `bundle=reject`. */
+  readonly isRefused: boolean;
+  /** The m-line's packets are the parties' own: nobody here has to tell them from those of others. */
+  passes(index: number): boolean;
+}
+
 /** The offerer's groups. What was settled before goes on until the answer. */
-export function hearOfferedBundles(leg: LegState, summary: SessionSummary, options: MediaOptions): void {
+export function hearOfferedBundles(leg: LegState, summary: SessionSummary, hearing: BundleHearing): void {
   keepTransports(leg, (index) => leg.media[index]?.isActive === true);
   for (const media of leg.media) {
     if (media.bundle === undefined) continue;
     media.bundle =
       media.bundle.carrier === undefined ? undefined : { ...media.bundle, offered: [], isOwn: true };
   }
-  if (options.bundle.has("reject")) return;
+  if (hearing.isRefused) return;
   for (const mids of summary.bundles) {
     const members = membersOf(summary, mids).map(({ index }) => index);
-    const offered = distinctMembers(leg, summary, members);
+    const offered = distinctMembers(leg, { summary, members, passes: hearing.passes });
     for (const index of offered) {
       const media = leg.media[index];
       if (media !== undefined) media.bundle = bundleOf(media, summary, index, { offered, isOwn: true });
@@ -40,12 +49,13 @@ function bundleOf(
   return { ...(bundle ?? alone), offered, isOnly: false, isOwn, midExtension, ssrcs: [...ssrcs] };
 }
 
-/** RTP m-lines whose packets can be told from those of the others (RFC 8843 section 9.2). */
-function distinctMembers(
-  leg: LegState,
-  summary: SessionSummary,
-  members: readonly number[],
-): readonly number[] {
+interface OfferedGroup extends Pick<BundleHearing, "passes"> {
+  readonly summary: SessionSummary;
+  readonly members: readonly number[];
+}
+
+/** RTP m-lines whose packets can be told from those of the others (RFC 8843 section 9.2), or need not be. */
+function distinctMembers(leg: LegState, { summary, members, passes }: OfferedGroup): readonly number[] {
   const taken: number[] = [];
   const types = new Set<number>();
   for (const index of members) {
@@ -55,10 +65,12 @@ function distinctMembers(
     const isAlike = said.protocol.isSecure === summary.media[taken[0] ?? index]?.protocol.isSecure;
     if (!isAlike) continue;
     if (media.bundle?.offered.includes(index) === true) continue;
-    const isNamed = said.midExtension !== undefined || said.ssrcs.length > 0;
-    const isUnique = said.codecs.every(({ payloadType }) => !types.has(payloadType));
-    if (!isNamed && !isUnique) continue;
-    for (const { payloadType } of said.codecs) types.add(payloadType);
+    if (!passes(index)) {
+      const isNamed = said.midExtension !== undefined || said.ssrcs.length > 0;
+      const isUnique = said.codecs.every(({ payloadType }) => !types.has(payloadType));
+      if (!isNamed && !isUnique) continue;
+      for (const { payloadType } of said.codecs) types.add(payloadType);
+    }
     taken.push(index);
   }
   return taken;
@@ -68,28 +80,35 @@ export function isBundled(media: MediaState | undefined): boolean {
   return media?.bundle !== undefined && media.bundle.offered.length > 0;
 }
 
+export interface BundleSettling {
+  readonly answerer: LegState;
+  isAnswered(index: number): boolean;
+}
+
 /** Our answer to the offerer's groups: who of each is there after all; the one that carried before does so still. */
-export function settleOfferedBundles(leg: LegState, isAnswered: (index: number) => boolean): void {
+export function settleOfferedBundles(leg: LegState, { answerer, isAnswered }: BundleSettling): void {
   if (leg.media.every(({ bundle }) => bundle?.isOwn !== true)) return;
   const carriers = new Map<number, number>();
   for (const group of offeredGroups(leg, true)) {
     const present = group.filter((index) => {
       const media = leg.media[index];
-      const isOurs = media?.pair !== undefined && media.security?.wanted !== "passed";
-      return isOurs && media.transport === "rtp" && isAnswered(index);
+      return media?.pair !== undefined && media.transport === "rtp" && isAnswered(index);
     });
-    const members = carrierFirst(leg, present);
+    const ours = present.filter((index) => leg.media[index]?.security?.wanted !== "passed");
+    const members = carrierFirst(leg, ours);
     for (const index of members) carriers.set(index, members[0] ?? index);
+    if (ours.length > 0) continue;
+    for (const [index, carrier] of passedCarriers(leg, answerer, present)) carriers.set(index, carrier);
   }
   takeCarriers(leg, carriers, true);
 }
 
-/** Carriers are these from now on; whoever has none stands alone. */
+/** Carriers are these from now on; whoever has none stands alone, until another branch answers what it offered. */
 function takeCarriers(leg: LegState, carriers: ReadonlyMap<number, number>, isOwn: boolean): void {
   for (const [index, media] of leg.media.entries()) {
     if (media.bundle?.isOwn !== isOwn) continue;
     const carrier = carriers.get(index);
-    media.bundle = carrier === undefined ? undefined : { ...media.bundle, carrier };
+    media.bundle = carrier === undefined && !isOwn ? undefined : { ...media.bundle, carrier };
   }
 }
 

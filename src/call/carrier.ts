@@ -36,8 +36,12 @@ export function carrierIndex(leg: LegState, index: number): number {
   const at = leg.media[index]?.bundle?.carrier;
   if (at === undefined || at === index) return index;
   const [media, carrier] = [leg.media[index], leg.media[at]];
-  const carries = carrier?.bundle?.carrier === at && isSecure(carrier) === isSecure(media);
-  return carries ? at : index;
+  const isAlike = isSecure(carrier) === isSecure(media) && isPassed(carrier) === isPassed(media);
+  return carrier?.bundle?.carrier === at && isAlike ? at : index;
+}
+
+function isPassed(media: MediaState | undefined): boolean {
+  return media?.security?.kind === "passed";
 }
 
 function isSecure(media: MediaState | undefined): boolean {

@@ -11,6 +11,7 @@ import { freeMid, midToName } from "./bundle.ts";
 import { carrierFirst, carrierOf, offeredGroups } from "./carrier.ts";
 import { isCarried, isPassed } from "./hear.ts";
 import { keptCodecs } from "./kept-codecs.ts";
+import { passedDraft } from "./passed-bundle.ts";
 import type { MediaOptions } from "./requests.ts";
 import { iceToTell, secrecyToTell } from "./secure-draft.ts";
 import type { SecurityTools } from "./secure-offer.ts";
@@ -38,7 +39,7 @@ export interface Line {
 /** Writes the body for the listener, and keeps what he was told. */
 export function composeSdp(telling: Telling, lines: readonly Line[]): string {
   const { call, listener, options, sdp } = telling;
-  const drafts = lines.map((line) => draftMedia(telling, line));
+  const drafts = lines.map((line) => asMember(telling, line, draftMedia(telling, line)));
   const ownIp = drafts.find((draft) => draft.local !== undefined)?.local?.ip;
   const draft: SessionDraft = {
     source: sdp.description,
@@ -59,6 +60,12 @@ export function composeSdp(telling: Telling, lines: readonly Line[]): string {
   const { text, memory } = writeSdp(draft, drafts);
   listener.told = ownMemory(memory);
   return text;
+}
+
+function asMember({ listener, isOffer, sdp }: Telling, line: Line, draft: MediaDraft): MediaDraft {
+  const media = listener.media[line.listenerIndex];
+  const { session } = sdp.description;
+  return media === undefined ? draft : passedDraft(draft, media, { isOffer, session });
 }
 
 function anyIp(listener: LegState): NonNullable<ParsedSdp["summary"]["connection"]> {
@@ -194,8 +201,9 @@ function bundlesToTell(
   for (const group of offeredGroups(listener, !isOffer)) {
     const mids = carrierFirst(listener, group).flatMap((index) => {
       const draft = drafts[lines.findIndex((line) => line.listenerIndex === index)];
-      const isMember = listener.media[index]?.bundle !== undefined && draft?.local !== undefined;
-      return isMember && draft.mid !== undefined ? [draft.mid] : [];
+      const { bundle } = listener.media[index] ?? {};
+      const isMember = isOffer ? bundle !== undefined : bundle?.carrier !== undefined;
+      return isMember && draft?.local !== undefined && draft.mid !== undefined ? [draft.mid] : [];
     });
     if (mids.length > 0) told.push(mids);
   }

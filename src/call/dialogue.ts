@@ -19,6 +19,8 @@ import { composeSdp, type Line } from "./compose.ts";
 import { counterpartIndex } from "./counterpart.ts";
 import { hearSdp, isCarried, silence } from "./hear.ts";
 import { forgetTransport, mediaAt } from "./leg.ts";
+import { passedBundles } from "./passed-bundle.ts";
+import { passesThrough } from "./passthrough.ts";
 import type { Parties } from "./preparation.ts";
 import type { AnswerRequest, OfferRequest } from "./requests.ts";
 import { keepOffererMux, muxAnswer, muxOffer, offerMuxForBundle } from "./rtcp-mux.ts";
@@ -53,7 +55,9 @@ export function concludeOffer(
   const { call, speaker, listener } = dialogue;
   const { options } = request;
   hearSdp(speaker, { summary: sdp.summary, options, tag: request.fromTag });
-  hearOfferedBundles(speaker, sdp.summary, options);
+  const isRefused = options.bundle.has("reject");
+  const passes = (index: number): boolean => passesOn(dialogue, sdp, index, options);
+  hearOfferedBundles(speaker, sdp.summary, { isRefused, passes });
   if (options.toLabel !== undefined) listener.label = ownText(options.toLabel);
   keepTransports(listener, (index) => isOfferedTo(dialogue, sdp, index, options));
   const lines: Line[] = [];
@@ -70,6 +74,21 @@ export function concludeOffer(
   return { sdp: composeSdp(telling, lines), closing: [] };
 }
 
+/** This m-line of the speaker is left to the parties. */
+function passesOn(
+  dialogue: Dialogue,
+  { summary }: ParsedSdp,
+  index: number,
+  options: OfferRequest["options"],
+): boolean {
+  const { speaker, listener } = dialogue;
+  const said = summary.media[index];
+  if (said === undefined) return false;
+  const to = listener.media[counterpartIndex(speaker, listener, index) ?? -1];
+  const sibling = siblingOf(dialogue, summary, said, options);
+  return passesThrough({ to, summary: said, sibling }, options);
+}
+
 /** The offer has this m-line of the listener. */
 function isOfferedTo(
   { speaker, listener }: Dialogue,
@@ -82,7 +101,7 @@ function isOfferedTo(
   return summary !== undefined && isCarried(summary, options);
 }
 
-/** One transport for all RTP of the listener, if it is to be offered that. */
+/** One transport for all RTP of the listener, if it is to be offered that; the offerer's own groups where media passes. */
 function tellBundle(dialogue: Dialogue, sdp: ParsedSdp, options: OfferRequest["options"]): void {
   const { speaker, listener } = dialogue;
   const isConcerned =
@@ -90,7 +109,9 @@ function tellBundle(dialogue: Dialogue, sdp: ParsedSdp, options: OfferRequest["o
     speaker.media.some(isBundled) ||
     listener.media.some(({ bundle }) => bundle !== undefined);
   if (!isConcerned) return;
+  const passed = passedBundles({ speaker, listener, sdp });
   offerBundle(listener, { lines: linesToBundle(dialogue, sdp), speaker, options });
+  for (const [index, bundle] of passed) mediaAt(listener, index).bundle = bundle;
   for (const media of listener.media) if (isBundled(media)) offerMuxForBundle(media);
 }
 
@@ -170,7 +191,8 @@ export function concludeAnswer(
   const isTaken = (index: number): boolean => isActiveOnBoth(dialogue, index);
   // What it was offered itself and has not answered yet is not settled by this answer.
   keepTransports(listener, (index) => isTaken(index) || listener.media[index]?.bundle?.isOwn !== true);
-  settleOfferedBundles(listener, isTaken);
+  const settling = { answerer: speaker, isAnswered: isTaken };
+  settleOfferedBundles(listener, settling);
   const lines: Line[] = [];
   const parts = { options, tools };
   for (let index = 0; index < listener.media.length; index++) {
@@ -178,7 +200,7 @@ export function concludeAnswer(
   }
   // Some may have fallen out for want of a key.
   leaveCarriers(speaker, (index) => speaker.media[index]?.isActive === true);
-  settleOfferedBundles(listener, isTaken);
+  settleOfferedBundles(listener, settling);
   engage(speaker, listener);
   const closing = closeRejected(dialogue, judge);
   const telling = { call, speaker, listener, sdp, options, isOffer: false, loopMark, tools };

@@ -75,10 +75,10 @@ function dtlsSecurity({ dtls }: SecurityState): PairSecurity {
   return { kind: "dtls", role, fingerprints: settled?.fingerprints ?? [], certificate, association };
 }
 
-/** Undefined for an m-line that has its transport for itself. */
+/** Undefined for an m-line that has its transport for itself, or in a bundle that passes whole. */
 function bundleSettings(leg: LegState, index: number, media: MediaState): BundleSettings | undefined {
   const { bundle } = media;
-  if (bundle?.carrier === undefined) return undefined;
+  if (bundle?.carrier === undefined || media.security?.kind === "passed") return undefined;
   const at = carrierIndex(leg, index);
   const carrier = leg.media[at]?.pair?.id;
   if (carrier === undefined) return undefined;

@@ -11,6 +11,7 @@ import type { IceSettings } from "../core/plan/security.ts";
 import type { AddressJudge } from "./address-judge.ts";
 import { carrierIndex } from "./carrier.ts";
 import { counterpartIndex } from "./counterpart.ts";
+import { linesHeard } from "./passed-bundle.ts";
 import { transportSettings } from "./secure-settings.ts";
 import { activePeer, type CallState, type LegState, type MediaState, type PairState } from "./state.ts";
 
@@ -40,7 +41,7 @@ export function pairSettings(
     hints: sourceHints(call, leg, media, judge),
     rtpTarget: targets.rtp,
     rtcpTarget: targets.rtcp,
-    payloadTypes: mergeClocks(media.clocks, peerMedia?.clocks ?? []),
+    payloadTypes: payloadTypes(call, leg, index),
     learning: leg.learning,
     siblings: siblings(leg, index),
     security,
@@ -54,6 +55,16 @@ function peerMediaOf(call: CallState, leg: LegState, index: number): MediaState 
   if (peer === undefined) return undefined;
   const peerIndex = counterpartIndex(leg, peer, index);
   return peerIndex === undefined ? undefined : peer.media[peerIndex];
+}
+
+/** Either party's. */
+function payloadTypes(call: CallState, leg: LegState, index: number): readonly PayloadClock[] {
+  let types = leg.media[index]?.clocks ?? [];
+  for (const at of linesHeard(leg, index)) {
+    types = mergeClocks(types, leg.media[at]?.clocks ?? []);
+    types = mergeClocks(types, peerMediaOf(call, leg, at)?.clocks ?? []);
+  }
+  return types;
 }
 
 function mayReceive(media: MediaState): boolean {
