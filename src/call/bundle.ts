@@ -138,7 +138,7 @@ export function offerBundle(leg: LegState, { lines: all, speaker, options }: Bun
   for (const [index, media] of leg.media.entries()) {
     media.bundle = lines.includes(index)
       ? {
-          ...(media.bundle ?? alone),
+          ...(isRefused(media) ? alone : (media.bundle ?? alone)),
           carrier: isShared ? lines[0] : undefined,
           offered: lines,
           isOwn: false,
@@ -146,6 +146,11 @@ export function offerBundle(leg: LegState, { lines: all, speaker, options }: Bun
         }
       : undefined;
   }
+}
+
+/** It offered this in a bundle and got none: what it named there may be no more. */
+function isRefused({ bundle }: MediaState): boolean {
+  return bundle?.isOwn === true && bundle.carrier === undefined;
 }
 
 /** One transport is secured in one way: those that are offered like the first. */

@@ -17,12 +17,23 @@ export const alone: BundleSide = {
 };
 
 /** The groups that were offered last, by this party (`isOwn`) or to it. */
-export function offeredGroups(leg: LegState, isOwn: boolean): ReadonlySet<readonly number[]> {
-  const groups = new Set<readonly number[]>();
+export function offeredGroups(leg: LegState, isOwn: boolean): Iterable<readonly number[]> {
+  const groups = new Map<string, readonly number[]>();
   for (const { bundle } of leg.media) {
-    if (bundle?.isOwn === isOwn && bundle.offered.length > 0) groups.add(bundle.offered);
+    if (bundle?.isOwn === isOwn && bundle.offered.length > 0)
+      groups.set(bundle.offered.join(), bundle.offered);
   }
-  return groups;
+  return groups.values();
+}
+
+/** The members of each carrier, it first. Who stands alone is a bundle of its own. */
+export function partedByCarrier(leg: LegState, members: readonly number[]): readonly (readonly number[])[] {
+  const parts = new Map<number, number[]>();
+  for (const index of members) {
+    const carrier = leg.media[index]?.bundle?.carrier ?? index;
+    parts.set(carrier, [...(parts.get(carrier) ?? []), index]);
+  }
+  return [...parts.values()].map((part) => carrierFirst(leg, part));
 }
 
 /** The m-line that carries them now stands first. */

@@ -8,7 +8,7 @@ import type { MediaSummary } from "../sdp/summary.ts";
 import { type SessionDraft, writeSdp } from "../sdp/write.ts";
 import type { LocalMedia, MediaDraft } from "../sdp/write-media.ts";
 import { freeMid, midToName } from "./bundle.ts";
-import { carrierFirst, carrierOf, offeredGroups } from "./carrier.ts";
+import { carrierFirst, carrierOf, offeredGroups, partedByCarrier } from "./carrier.ts";
 import { isCarried, isPassed } from "./hear.ts";
 import { keptCodecs } from "./kept-codecs.ts";
 import { passedDraft } from "./passed-bundle.ts";
@@ -197,17 +197,17 @@ function bundlesToTell(
   lines: readonly Line[],
   drafts: readonly MediaDraft[],
 ): readonly (readonly string[])[] {
-  const told: (readonly string[])[] = [];
-  for (const group of offeredGroups(listener, !isOffer)) {
-    const mids = carrierFirst(listener, group).flatMap((index) => {
+  const midsOf = (members: readonly number[]): readonly string[] =>
+    members.flatMap((index) => {
       const draft = drafts[lines.findIndex((line) => line.listenerIndex === index)];
       const { bundle } = listener.media[index] ?? {};
       const isMember = isOffer ? bundle !== undefined : bundle?.carrier !== undefined;
       return isMember && draft?.local !== undefined && draft.mid !== undefined ? [draft.mid] : [];
     });
-    if (mids.length > 0) told.push(mids);
-  }
-  return told;
+  return [...offeredGroups(listener, !isOffer)]
+    .flatMap((group) => (isOffer ? [carrierFirst(listener, group)] : partedByCarrier(listener, group)))
+    .map(midsOf)
+    .filter((mids) => mids.length > 0);
 }
 
 /** Of an m-line both parties have one ptime, whoever named it last. */

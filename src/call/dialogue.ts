@@ -186,6 +186,7 @@ export function concludeAnswer(
 ): Conclusion {
   const { call, speaker, listener } = dialogue;
   const { options } = request;
+  const isFirst = !speaker.isHeard;
   hearSdp(speaker, { summary: sdp.summary, options, tag: request.toTag });
   hearAnsweredBundles(speaker, sdp.summary);
   const isTaken = (index: number): boolean => isActiveOnBoth(dialogue, index);
@@ -194,7 +195,7 @@ export function concludeAnswer(
   const settling = { answerer: speaker, isAnswered: isTaken };
   settleOfferedBundles(listener, settling);
   const lines: Line[] = [];
-  const parts = { options, tools };
+  const parts = { options, tools, isFirst };
   for (let index = 0; index < listener.media.length; index++) {
     lines.push(answerLine(dialogue, sdp, index, parts));
   }
@@ -218,7 +219,7 @@ function answerLine(
   { speaker, listener }: Dialogue,
   sdp: ParsedSdp,
   index: number,
-  { options, tools }: LineParts,
+  { options, tools, isFirst }: LineParts & { readonly isFirst: boolean },
 ): Line {
   const answered = counterpartIndex(listener, speaker, index);
   const summary = answered === undefined ? undefined : sdp.summary.media[answered];
@@ -227,9 +228,9 @@ function answerLine(
   if (summary === undefined || from === undefined || to === undefined) {
     return { listenerIndex: index, speakerIndex: undefined, isMuxSettled: false };
   }
-  if (from.kind !== to.kind || from.transport !== to.transport) {
-    // Not an answer to this m-line (RFC 3264 section 6): it is none at all.
-    silence(from);
+  if (from.kind.toLowerCase() !== to.kind.toLowerCase() || from.transport !== to.transport) {
+    // No answer to this m-line (RFC 3264 section 6). Of who was heard before, it may be one to a former offer.
+    if (isFirst) silence(from);
     return { listenerIndex: index, speakerIndex: undefined, isMuxSettled: false };
   }
   if (from.isActive && from.transport === "rtp") muxAnswer(from, to, summary.rtcpMux);

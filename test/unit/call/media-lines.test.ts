@@ -86,6 +86,26 @@ suite("call: m-lines", (test) => {
     }
   });
 
+  test("how a kind is spelt does not matter", () => {
+    const lab = new Lab();
+    lab.body(offer({ sdp: sdp({ media: ["m=audio 4000 RTP/AVP 0"] }) }));
+    const [port] = portsIn(
+      lab.body(answer({ sdp: sdp({ ip: "203.0.113.6", media: ["m=Audio 5000 RTP/AVP 0"] }) })),
+    );
+    assert.ok((port ?? 0) > 0);
+  });
+
+  test("an answer to a former offer does not part who hear each other", () => {
+    const lab = new Lab();
+    const [port = 0] = portsIn(lab.body(offer()));
+    lab.body(answer());
+    assert.notEqual(lab.settingsOf(port).peer, undefined);
+    const fax = sdp({ ip: "203.0.113.6", version: 2, media: ["m=image 5000 udptl t38"] });
+    lab.body(offer({ from: "bob", to: "alice", sdp: fax }));
+    lab.body(answer());
+    assert.notEqual(lab.settingsOf(port).peer, undefined);
+  });
+
   test("an answer with more m-lines than were offered loses them", () => {
     const lab = new Lab();
     lab.body(offer({ sdp: sdp({ media: ["m=audio 4000 RTP/AVP 0"] }) }));

@@ -93,6 +93,17 @@ const ours = ways.slice(0, 2);
 const forced: Partial<MediaOptions> = { ice: "force-relay" };
 
 suite("call: a bundle that passes", (test) => {
+  test("whom the answer puts on two transports is told of as two bundles", () => {
+    const said = page([audio, video]);
+    const parted = bob([bobsAudio, { ...bobsVideo, port: 5002 }]).replace(
+      "a=group:BUNDLE 0 1",
+      "a=group:BUNDLE 0\r\na=group:BUNDLE 1",
+    );
+    const { toAlice } = connected(secureLab(), said, { passthrough: true }, parted);
+    assert.deepEqual(toAlice.match(/^a=group:BUNDLE .*(?=\r$)/gm), ["a=group:BUNDLE 0", "a=group:BUNDLE 1"]);
+    assert.equal(new Set(portsIn(toAlice)).size, 2);
+  });
+
   for (const [title, options] of ways) {
     test(`${title}: the group goes on, and the answer's comes back`, () => {
       const { toBob, toAlice } = connected(secureLab(), page([audio, video]), options);
