@@ -39,7 +39,7 @@ export interface Line {
 /** Writes the body for the listener, and keeps what he was told. */
 export function composeSdp(telling: Telling, lines: readonly Line[]): string {
   const { call, listener, options, sdp } = telling;
-  const drafts = lines.map((line) => asMember(telling, line, draftMedia(telling, line)));
+  const drafts = lines.map((line) => draftMedia(telling, line));
   const ownIp = drafts.find((draft) => draft.local !== undefined)?.local?.ip;
   const draft: SessionDraft = {
     source: sdp.description,
@@ -60,12 +60,6 @@ export function composeSdp(telling: Telling, lines: readonly Line[]): string {
   const { text, memory } = writeSdp(draft, drafts);
   listener.told = ownMemory(memory);
   return text;
-}
-
-function asMember({ listener, isOffer, sdp }: Telling, line: Line, draft: MediaDraft): MediaDraft {
-  const media = listener.media[line.listenerIndex];
-  const { session } = sdp.description;
-  return media === undefined ? draft : passedDraft(draft, media, { isOffer, session });
 }
 
 function anyIp(listener: LegState): NonNullable<ParsedSdp["summary"]["connection"]> {
@@ -140,7 +134,7 @@ function carriedDraft(telling: Telling, line: Line, media: Carried): MediaDraft 
   if (codecs.length === 0 && media.summary.codecs.length > 0) {
     return { ...rejectedDraft(toListener, media.section, familyOf(ip)), mid };
   }
-  return {
+  const draft = {
     source: media.section,
     family: familyOf(ip),
     protocol: toListener.protocol,
@@ -153,6 +147,8 @@ function carriedDraft(telling: Telling, line: Line, media: Carried): MediaDraft 
     midExtension: midToName(telling, line.listenerIndex),
     ...placeToTell(telling, line, media, { ip, rtpPort: local.rtp.port }),
   };
+  const { isOffer, sdp } = telling;
+  return passedDraft(draft, toListener, { isOffer, session: sdp.description.session });
 }
 
 type Place = Pick<MediaDraft, "local" | "rtcpMux" | "secrecy" | "ice" | "isBundleOnly">;

@@ -25,7 +25,13 @@ import type { Parties } from "./preparation.ts";
 import type { AnswerRequest, OfferRequest } from "./requests.ts";
 import { keepOffererMux, muxAnswer, muxOffer, offerMuxForBundle } from "./rtcp-mux.ts";
 import { answerSecurity } from "./secure-answer.ts";
-import { offerSecurity, protocolToOffer, type SecurityTools, siblingOf } from "./secure-offer.ts";
+import {
+  offerSecurity,
+  proposedMedia,
+  protocolToOffer,
+  type SecurityTools,
+  siblingOf,
+} from "./secure-offer.ts";
 import { type CallState, findLeg, type LegState, type MediaState, type ParsedSdp } from "./state.ts";
 import { ownText } from "./text.ts";
 
@@ -81,12 +87,8 @@ function passesOn(
   index: number,
   options: OfferRequest["options"],
 ): boolean {
-  const { speaker, listener } = dialogue;
   const said = summary.media[index];
-  if (said === undefined) return false;
-  const to = listener.media[counterpartIndex(speaker, listener, index) ?? -1];
-  const sibling = siblingOf(dialogue, summary, said, options);
-  return passesThrough({ to, summary: said, sibling }, options);
+  return said !== undefined && passesThrough(proposedMedia(dialogue, summary, said, options), options);
 }
 
 /** The offer has this m-line of the listener. */

@@ -6,7 +6,7 @@ import { inheritTransports } from "./bundled-summary.ts";
 import { counterpartIndex } from "./counterpart.ts";
 import { isCarried, isSupported, isUnwanted } from "./hear.ts";
 import type { AnswerRequest, CallRefusal, OfferRequest } from "./requests.ts";
-import { checkOffer, type SecurityTools, siblingOf } from "./secure-offer.ts";
+import { checkOffer, proposedMedia, type SecurityTools } from "./secure-offer.ts";
 import type { LegState, ParsedSdp } from "./state.ts";
 
 export interface Parties {
@@ -37,11 +37,10 @@ export function checkSecurity(
   lines: Lines,
   { sdp, request, tools }: { sdp: ParsedSdp; request: OfferRequest; tools: SecurityTools },
 ): Result<undefined, CallRefusal> {
-  for (const [index, listenerIndex] of lines) {
+  for (const [index] of lines) {
     const summary = sdp.summary.media[index];
     if (summary === undefined) continue;
-    const sibling = siblingOf(parties, sdp.summary, summary, request.options);
-    const offered = { to: parties.listener.media[listenerIndex], summary, sibling };
+    const offered = proposedMedia(parties, sdp.summary, summary, request.options);
     const checked = checkOffer(offered, request.options, tools);
     if (!checked.ok) return checked;
   }

@@ -51,6 +51,17 @@ export function siblingOf(
   return undefined;
 }
 
+/** What of the offer an m-line stands for, before it is heard. */
+export function proposedMedia(
+  { speaker, listener }: { readonly speaker: LegState; readonly listener: LegState },
+  said: SessionSummary,
+  summary: MediaSummary,
+  options: MediaOptions,
+): ProposedMedia {
+  const to = listener.media[counterpartIndex(speaker, listener, summary.index) ?? -1];
+  return { to, summary, sibling: siblingOf({ speaker, listener }, said, summary, options) };
+}
+
 /** The protocol this party is offered: as asked for, else as it was before, else the offerer's. */
 export function protocolToOffer({ to, summary, sibling }: ProposedMedia, options: MediaOptions): string {
   const { name, transport } = summary.protocol;

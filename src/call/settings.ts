@@ -59,7 +59,7 @@ function peerMediaOf(call: CallState, leg: LegState, index: number): MediaState 
 
 /** Either party's. */
 function payloadTypes(call: CallState, leg: LegState, index: number): readonly PayloadClock[] {
-  let types = leg.media[index]?.clocks ?? [];
+  let types: readonly PayloadClock[] = [];
   for (const at of linesHeard(leg, index)) {
     types = mergeClocks(types, leg.media[at]?.clocks ?? []);
     types = mergeClocks(types, peerMediaOf(call, leg, at)?.clocks ?? []);

@@ -2,7 +2,6 @@
  * Which engine does SRTP here: the fastest that passes the self test. An engine that cannot be loaded, or whose output
  * is wrong, is stepped down from; what is wrong with it belongs in the log.
  */
-
 import { messageOf } from "../core/thrown.ts";
 import { type SrtpEngine, scratchBytes } from "../srtp/engine.ts";
 import { findEngineFault } from "../srtp/self-test.ts";
