@@ -9,14 +9,10 @@ import {
 } from "../../../src/core/limits.ts";
 import type { Handover } from "../../../src/handover/handover.ts";
 import type { Books } from "./books.ts";
+import { type Address, isSameAddress } from "./places.ts";
 
 /** Timers come late, never early. */
 export const timerLagMs = 1 / 1_024;
-
-interface Address {
-  readonly ip3: number;
-  readonly port: number;
-}
 
 /** When it came. */
 interface Waiting {
@@ -87,7 +83,7 @@ export class Downlink {
     if (nowMs - this.#begunMs < replayIntervalMsMin) return;
     const target = this.#targetOf(0);
     const again = this.#sent
-      .filter(({ atMs, to }) => atMs >= fromMs && (to.ip3 !== target.ip3 || to.port !== target.port))
+      .filter(({ atMs, to }) => atMs >= fromMs && !isSameAddress(to, target))
       .slice(-replayPacketsMax);
     if (again.length > 0) this.#begunMs = nowMs;
     this.#replaying = again.map(({ number }) => number);

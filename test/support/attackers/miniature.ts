@@ -1,7 +1,7 @@
 /**
  * A relay in miniature around the policy, and the books it is judged by. It holds, releases, waits, replays and opens
  * SRTP as the relay does; what went where is counted exactly. Slots 0 and 1 face the victim, whose party hears what
- * they relay; `downstream` is what that party sends to the victim.
+ * they relay; what that party sends to the victim is in `downlink.ts`.
  */
 import { heldAgeMsMax, heldPacketsPerStreamMax } from "../../../src/core/limits.ts";
 import {

@@ -16,6 +16,13 @@ export function place(text: string, owner: Owner): Place {
   return { owner, ip3: (ipToWords(endpoint.ip)[3] ?? 0) | 0, port: endpoint.port };
 }
 
+/** Of an IPv4 host. */
+export type Address = Pick<Place, "ip3" | "port">;
+
+export function isSameAddress(a: Address, b: Address): boolean {
+  return a.ip3 === b.ip3 && a.port === b.port;
+}
+
 /** The same host at another port. */
 export function beside(at: Place, portOffset: number): Place {
   return { ...at, port: at.port + portOffset };

@@ -10,6 +10,7 @@ import type { Books } from "../../support/attackers/books.ts";
 import { Coverage } from "../../support/attackers/coverage.ts";
 import { choices, downAtMs, miniatureMaker, run } from "../../support/attackers/history.ts";
 import type { Packet } from "../../support/attackers/packets.ts";
+import { isSameAddress } from "../../support/attackers/places.ts";
 import type { VictimState } from "../../support/attackers/states.ts";
 import type { Stay, Victim } from "../../support/attackers/victim.ts";
 import { fuzzRuns } from "../../support/fuzz-runs.ts";
@@ -41,7 +42,7 @@ function lateMsMax({ paceMs }: Victim, jitterMs: number): number {
 /** When the relay can know of the phone's stay. */
 function firstHeardMs({ packets }: Victim, { at, fromMs }: Stay): number {
   const isFirst = (packet: Packet): boolean =>
-    packet.slot === 0 && packet.from.ip3 === at.ip3 && packet.from.port === at.port && packet.atMs >= fromMs;
+    packet.slot === 0 && isSameAddress(packet.from, at) && packet.atMs >= fromMs;
   return packets.find(isFirst)?.atMs ?? Number.POSITIVE_INFINITY;
 }
 
@@ -50,11 +51,10 @@ function firstHeardMs({ packets }: Victim, { at, fromMs }: Stay): number {
  * has to be patient now (docs/handover.md, After a switch).
  */
 function isOvertaken(victim: Victim, { atMs, from }: Packet): boolean {
-  const isAt = ({ at }: Stay, place: Stay["at"]): boolean => at.ip3 === place.ip3 && at.port === place.port;
   return victim.stays.some(
     (stay, index) =>
-      !isAt(stay, from) &&
-      victim.stays.slice(0, index).some((earlier) => isAt(earlier, stay.at)) &&
+      !isSameAddress(stay.at, from) &&
+      victim.stays.slice(0, index).some((earlier) => isSameAddress(earlier.at, stay.at)) &&
       firstHeardMs(victim, stay) < atMs,
   );
 }

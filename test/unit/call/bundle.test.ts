@@ -3,18 +3,9 @@ import assert from "node:assert/strict";
 import type { BundleItem, MediaOptions } from "../../../src/call/requests.ts";
 import { suite } from "../../support/suite.ts";
 import { answer, type Lab, offer, portIn, portsIn } from "./lab.ts";
-import { body, type MediaShape, mediaOf, peerFingerprint, read, secureLab } from "./parties.ts";
+import { apart, audio, groupOf, line, midExtension, page, protocol } from "./pages.ts";
+import { body, type MediaShape, mediaOf, read, secureLab } from "./parties.ts";
 
-const protocol = "UDP/TLS/RTP/SAVPF";
-const midExtension = "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid";
-
-/** As a browser writes it: one set of credentials and one fingerprint for all. */
-function line(some: Partial<MediaShape>): MediaShape {
-  const ice = { ufrag: "aliceU" };
-  return { protocol, fingerprint: peerFingerprint, setup: "actpass", hasMux: true, ice, ...some };
-}
-
-const audio = line({ mid: "0", types: "111 0" });
 const video = line({
   kind: "video",
   port: 4002,
@@ -32,25 +23,13 @@ const bundleOnly: MediaShape = {
   extra: ["a=bundle-only", midExtension, "a=ssrc:77 cname:x"],
 };
 
-function page(media: readonly MediaShape[], mids = "0 1", version = 1): string {
-  return body({ version, session: [`a=group:BUNDLE ${mids}`], media });
-}
-
-function plainBob(media: readonly MediaShape[], version = 1): string {
-  return body({ ip: "203.0.113.6", version, media });
-}
-
 const bobsAudio: MediaShape = { port: 5000, types: "0" };
 const bobsVideo: MediaShape = { kind: "video", port: 5002, types: "96" };
 const toPlain: Partial<MediaOptions> = { transportProtocol: "RTP/AVP", ice: "remove" };
 
-function groupOf(text: string): string | undefined {
-  return /^a=group:BUNDLE (.*)\r$/m.exec(text)?.[1];
-}
-
 function connected(lab: Lab, said: string): { readonly toBob: string; readonly toAlice: string } {
   const toBob = lab.body(offer({ sdp: said, options: toPlain }));
-  return { toBob, toAlice: lab.body(answer({ sdp: plainBob([bobsAudio, bobsVideo]) })) };
+  return { toBob, toAlice: lab.body(answer({ sdp: apart([bobsAudio, bobsVideo]) })) };
 }
 
 suite("call: a bundling caller and a callee that does not", (test) => {
@@ -100,7 +79,7 @@ suite("call: a bundling caller and a callee that does not", (test) => {
   test("one m-line in a bundle is answered as one, and needs nothing of the relay", () => {
     const lab = secureLab();
     lab.body(offer({ sdp: page([audio], "0"), options: toPlain }));
-    const toAlice = lab.body(answer({ sdp: plainBob([bobsAudio]) }));
+    const toAlice = lab.body(answer({ sdp: apart([bobsAudio]) }));
     assert.equal(groupOf(toAlice), "0");
     assert.equal(lab.settingsOf(portIn(toAlice)).bundle, undefined);
   });
@@ -108,12 +87,12 @@ suite("call: a bundling caller and a callee that does not", (test) => {
   test("what the callee rejects leaves the bundle; the next one carries", () => {
     const lab = secureLab();
     lab.body(offer({ sdp: page([audio, video]), options: toPlain }));
-    const noVideo = lab.body(answer({ sdp: plainBob([bobsAudio, { ...bobsVideo, port: 0 }]) }));
+    const noVideo = lab.body(answer({ sdp: apart([bobsAudio, { ...bobsVideo, port: 0 }]) }));
     assert.equal(groupOf(noVideo), "0");
     assert.equal(portsIn(noVideo)[1], 0);
     const other = secureLab();
     other.body(offer({ sdp: page([audio, video]), options: toPlain }));
-    const noAudio = other.body(answer({ sdp: plainBob([{ ...bobsAudio, port: 0 }, bobsVideo]) }));
+    const noAudio = other.body(answer({ sdp: apart([{ ...bobsAudio, port: 0 }, bobsVideo]) }));
     assert.equal(groupOf(noAudio), "1");
     assert.equal(portsIn(noAudio)[0], 0);
     assert.ok((portsIn(noAudio)[1] ?? 0) > 0);
@@ -124,7 +103,7 @@ suite("call: a bundling caller and a callee that does not", (test) => {
     const options = { ...toPlain, bundle: new Set<BundleItem>(["reject"]) };
     const toBob = lab.body(offer({ sdp: page([audio, bundleOnly]), options }));
     assert.equal(portsIn(toBob)[1], 0);
-    const toAlice = lab.body(answer({ sdp: plainBob([bobsAudio, { ...bobsVideo, port: 0 }]) }));
+    const toAlice = lab.body(answer({ sdp: apart([bobsAudio, { ...bobsVideo, port: 0 }]) }));
     assert.equal(groupOf(toAlice), undefined);
   });
 
@@ -132,7 +111,7 @@ suite("call: a bundling caller and a callee that does not", (test) => {
     const lab = secureLab();
     const same = line({ port: 4002, mid: "1", types: "111" });
     lab.body(offer({ sdp: page([audio, same]), options: toPlain }));
-    const toAlice = lab.body(answer({ sdp: plainBob([bobsAudio, { ...bobsVideo, kind: "audio" }]) }));
+    const toAlice = lab.body(answer({ sdp: apart([bobsAudio, { ...bobsVideo, kind: "audio" }]) }));
     assert.equal(groupOf(toAlice), "0");
     assert.notEqual(portsIn(toAlice)[0], portsIn(toAlice)[1]);
   });
@@ -144,7 +123,7 @@ suite("call: a bundling caller and a callee that does not", (test) => {
     const said = page([twin(4000, "0", [midExtension]), twin(4002, "1", [midExtension])]);
     lab.body(offer({ sdp: said, options: toPlain }));
     const bobs = (port: number): MediaShape => ({ port, types: "111" });
-    const sdp = plainBob([bobs(5000), bobs(5002)]);
+    const sdp = apart([bobs(5000), bobs(5002)]);
     const toAlice = lab.body(answer({ sdp }));
     assert.equal(groupOf(toAlice), "0 1");
     assert.deepEqual(toAlice.match(/^a=extmap.*$/gm), [midExtension, midExtension]);
@@ -182,7 +161,7 @@ suite("call: a bundle over re-offers", (test) => {
     const noAudio = page([{ ...audio, port: 0 }, video], "1", 2);
     const toBob = lab.body(offer({ to: "bob", sdp: noAudio }));
     assert.equal(portsIn(toBob)[0], 0);
-    const again = lab.body(answer({ sdp: plainBob([{ ...bobsAudio, port: 0 }, bobsVideo], 2) }));
+    const again = lab.body(answer({ sdp: apart([{ ...bobsAudio, port: 0 }, bobsVideo], 2) }));
     assert.equal(groupOf(again), "1");
     assert.deepEqual(portsIn(again), [0, port]);
     assert.deepEqual(
@@ -198,9 +177,9 @@ suite("call: a bundle over re-offers", (test) => {
   test("an added m-line joins it", () => {
     const lab = secureLab();
     lab.body(offer({ sdp: page([audio], "0"), options: toPlain }));
-    const first = lab.body(answer({ sdp: plainBob([bobsAudio]) }));
+    const first = lab.body(answer({ sdp: apart([bobsAudio]) }));
     lab.body(offer({ to: "bob", sdp: page([audio, bundleOnly], "0 1", 2), options: toPlain }));
-    const second = lab.body(answer({ sdp: plainBob([bobsAudio, bobsVideo], 2) }));
+    const second = lab.body(answer({ sdp: apart([bobsAudio, bobsVideo], 2) }));
     assert.deepEqual(portsIn(second), [portIn(first), portIn(first)]);
     assert.equal(groupOf(second), "0 1");
   });
@@ -208,7 +187,7 @@ suite("call: a bundle over re-offers", (test) => {
   test("the callee's re-offer goes to the caller as the bundle he has", () => {
     const lab = secureLab();
     const { toAlice } = connected(lab, page([audio, video]));
-    const bobs = plainBob([bobsAudio, bobsVideo], 2);
+    const bobs = apart([bobsAudio, bobsVideo], 2);
     const again = lab.body(offer({ from: "bob", to: "alice", sdp: bobs }));
     assert.equal(groupOf(again), "0 1");
     assert.deepEqual(portsIn(again), portsIn(toAlice));
@@ -242,10 +221,10 @@ suite("call: a bundle over re-offers", (test) => {
       { port: 5002, types: "111" },
     ];
     lab.body(offer({ sdp: page([twin("0", [midExtension]), twin("1", [midExtension])]), options: toPlain }));
-    const toAlice = lab.body(answer({ sdp: plainBob(bobs([])) }));
+    const toAlice = lab.body(answer({ sdp: apart(bobs([])) }));
     const { bundle } = lab.settingsOf(portIn(toAlice));
     for (const version of [2, 3]) {
-      const sdp = plainBob(bobs(["a=sendonly"]), version);
+      const sdp = apart(bobs(["a=sendonly"]), version);
       const again = lab.body(offer({ from: "bob", to: "alice", sdp }));
       assert.equal(groupOf(again), "0 1");
       assert.deepEqual(portsIn(again), portsIn(toAlice));
@@ -266,8 +245,8 @@ suite("call: a bundle over re-offers", (test) => {
       ]);
     const bobs = [{ types: "0" }, { port: 5002, types: "0" }];
     lab.body(offer({ sdp: alices("actpass"), options: toPlain }));
-    const toAlice = lab.body(answer({ sdp: plainBob(bobs) }));
-    const again = lab.body(offer({ from: "bob", to: "alice", sdp: plainBob(bobs, 2) }));
+    const toAlice = lab.body(answer({ sdp: apart(bobs) }));
+    const again = lab.body(offer({ from: "bob", to: "alice", sdp: apart(bobs, 2) }));
     assert.deepEqual([groupOf(again), portsIn(again)], ["0 1", portsIn(toAlice)]);
     assert.doesNotMatch(again, /extmap/);
   });
@@ -280,7 +259,7 @@ suite("call: a bundle over re-offers", (test) => {
     ];
     lab.body(offer({ sdp: page(said), options: toPlain }));
     const bobs = [{ types: "96" }, { port: 5002, types: "96" }];
-    const toAlice = lab.body(answer({ sdp: plainBob(bobs), options: { allowsOtherTypes: true } }));
+    const toAlice = lab.body(answer({ sdp: apart(bobs), options: { allowsOtherTypes: true } }));
     assert.equal(groupOf(toAlice), "0 1");
     assert.deepEqual(toAlice.match(/^a=extmap.*$/gm), [midExtension, midExtension]);
   });
@@ -288,8 +267,8 @@ suite("call: a bundle over re-offers", (test) => {
   test("an m-line the callee adds is offered to the caller like those he has, flags or not", () => {
     const lab = secureLab();
     lab.body(offer({ sdp: page([audio], "0"), options: toPlain }));
-    const first = lab.body(answer({ sdp: plainBob([bobsAudio]) }));
-    const again = lab.body(offer({ from: "bob", to: "alice", sdp: plainBob([bobsAudio, bobsVideo], 2) }));
+    const first = lab.body(answer({ sdp: apart([bobsAudio]) }));
+    const again = lab.body(offer({ from: "bob", to: "alice", sdp: apart([bobsAudio, bobsVideo], 2) }));
     const [, added] = read(again).media;
     assert.equal(added?.protocol.name, protocol);
     assert.equal(added?.ice?.ufrag, mediaOf(first).ice?.ufrag);
@@ -315,9 +294,9 @@ suite("call: a bundle over re-offers", (test) => {
   test("a caller that gives the bundle up has a transport for each", () => {
     const lab = secureLab();
     connected(lab, page([audio, video]));
-    const apart = body({ version: 2, media: [audio, video] });
-    lab.body(offer({ to: "bob", sdp: apart }));
-    const text = lab.body(answer({ sdp: plainBob([bobsAudio, bobsVideo], 2) }));
+    const givenUp = body({ version: 2, media: [audio, video] });
+    lab.body(offer({ to: "bob", sdp: givenUp }));
+    const text = lab.body(answer({ sdp: apart([bobsAudio, bobsVideo], 2) }));
     assert.equal(groupOf(text), undefined);
     const [first, second] = portsIn(text);
     assert.notEqual(first, second);
@@ -366,7 +345,7 @@ suite("call: a bundle towards the callee", (test) => {
     const lab = secureLab();
     const plain = body({ media: [{ types: "0" }, { kind: "video", port: 4002, types: "96" }] });
     const toBob = lab.body(offer({ sdp: plain, options: words("offer") }));
-    lab.body(answer({ sdp: plainBob([bobsAudio, bobsVideo]) }));
+    lab.body(answer({ sdp: apart([bobsAudio, bobsVideo]) }));
     for (const port of portsIn(toBob)) assert.equal(lab.settingsOf(port).bundle, undefined);
   });
 

@@ -3,25 +3,9 @@ import assert from "node:assert/strict";
 import type { BundleItem, MediaOptions } from "../../../src/call/requests.ts";
 import { suite } from "../../support/suite.ts";
 import { answer, type Lab, offer, portIn, portsIn } from "./lab.ts";
-import {
-  body,
-  type MediaShape,
-  mediaOf,
-  otherFingerprint,
-  peerFingerprint,
-  read,
-  secureLab,
-} from "./parties.ts";
+import { apart, audio, groupOf, line, midExtension, page, protocol } from "./pages.ts";
+import { body, type MediaShape, mediaOf, otherFingerprint, read, secureLab } from "./parties.ts";
 
-const protocol = "UDP/TLS/RTP/SAVPF";
-const midExtension = "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid";
-
-function line(some: Partial<MediaShape>): MediaShape {
-  const ice = { ufrag: "aliceU" };
-  return { protocol, fingerprint: peerFingerprint, setup: "actpass", hasMux: true, ice, ...some };
-}
-
-const audio = line({ mid: "0", types: "111 0" });
 const video = line({ kind: "video", port: 4002, mid: "1", types: "96", extra: [midExtension] });
 /** max-bundle: the second m-line has no transport of its own. */
 const bundleOnly: MediaShape = {
@@ -33,10 +17,6 @@ const bundleOnly: MediaShape = {
   mid: "1",
   extra: ["a=bundle-only", midExtension],
 };
-
-function page(media: readonly MediaShape[], mids = "0 1", version = 1): string {
-  return body({ version, session: [`a=group:BUNDLE ${mids}`], media });
-}
 
 const bobIce = { ufrag: "bobU" };
 
@@ -53,14 +33,6 @@ const bobsVideo: MediaShape = {
 
 function bob(media: readonly MediaShape[], mids: string | undefined = "0 1", version = 1): string {
   return body({ ip: "203.0.113.6", version, session: [`a=group:BUNDLE ${mids}`], media });
-}
-
-function apart(media: readonly MediaShape[], version = 1): string {
-  return body({ ip: "203.0.113.6", version, media });
-}
-
-function groupOf(text: string): string | undefined {
-  return /^a=group:BUNDLE (.*)\r$/m.exec(text)?.[1];
 }
 
 /** The m-section with this index, as text. */

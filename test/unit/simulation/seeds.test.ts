@@ -1,5 +1,6 @@
 /** The control and call side in bad weather: one seed, one run; after each step everything must add up. */
 import assert from "node:assert/strict";
+import { messageOf } from "../../../src/core/thrown.ts";
 import { fuzzRuns } from "../../support/fuzz-runs.ts";
 import { runSeed } from "../../support/simulation/simulation.ts";
 import { suite } from "../../support/suite.ts";
@@ -11,7 +12,7 @@ function run(seed: number): ReturnType<typeof runSeed> {
   try {
     return runSeed(seed);
   } catch (error) {
-    throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new Error(`seed ${seed}: ${messageOf(error)}`, {
       cause: error,
     });
   }
